@@ -1,0 +1,123 @@
+#include "api/request.h"
+
+#include "api/http.h"
+#include "core/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { ANSWER_MAX = 256 * 1024 * 1024 }; /* no answer is that long; it bounds the buffers they grow in */
+
+static const char failed[] = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500,"
+                             "\"detail\":\"the answer could not be put together\"}\n";
+
+void answer_fini(struct answer *answer)
+{
+	if (!answer->borrowed)
+		free(answer->body);
+	*answer = (struct answer){0};
+}
+
+static void complete(struct request *request, struct answer answer)
+{
+	answer_fini(&request->answer);
+	request->answer = answer;
+	request->stage = REQUEST_ANSWERED;
+	if (request->suspended)
+		http_resume(request);
+}
+
+void answer_static(struct request *request, int status, const char *type, const char *bytes, size_t length)
+{
+	/* The bytes are only read: `body` is not const because owned ones are freed through it. */
+	complete(request, (struct answer){.status = status,
+	                          .type = type,
+	                          .body = (char *)(uintptr_t)bytes,
+	                          .length = length,
+	                          .borrowed = true});
+}
+
+void answer_buffer(struct request *request, int status, const char *type, struct buffer *text)
+{
+	if (text->status < 0 || text->length == 0) {
+		answer_static(request, 500, "application/problem+json", failed, sizeof failed - 1);
+		return;
+	}
+	size_t length = text->length;
+	complete(request, (struct answer){.status = status, .type = type, .body = buffer_take(text), .length = length});
+}
+
+static int append_chunk(const char *bytes, size_t length, void *text)
+{
+	buffer_append(text, bytes, length);
+	return 0;
+}
+
+static void answer_dumped(struct request *request, int status, json_t *value, size_t flags)
+{
+	const char *type = status < 400 ? "application/json" : "application/problem+json";
+	_cleanup_(buffer_fini) struct buffer text;
+
+	buffer_init(&text, ANSWER_MAX);
+	if (value && json_dump_callback(value, append_chunk, &text, JSON_COMPACT | flags) == 0)
+		buffer_append(&text, "\n", 1); /* for terminals */
+	else
+		buffer_clear(&text);
+	json_decref(value);
+	answer_buffer(request, status, type, &text);
+}
+
+void answer_json(struct request *request, int status, json_t *value)
+{
+	answer_dumped(request, status, value, JSON_REAL_PRECISION(15));
+}
+
+void answer_exact_json(struct request *request, int status, json_t *value)
+{
+	answer_dumped(request, status, value, 0);
+}
+
+void answer_header(struct request *request, const char *header, const char *value)
+{
+	request->answer.header = header;
+	request->answer.value = value;
+}
+
+void answer_header_format(struct request *request, const char *header, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(request->answer.text, sizeof request->answer.text, format, arguments);
+	va_end(arguments);
+	answer_header(request, header, request->answer.text);
+}
+
+json_t *answer_text(const char *bytes, size_t maximum)
+{
+	size_t length = strnlen(bytes, maximum);
+	json_t *text = json_stringn(bytes, length);
+
+	if (text)
+		return text;
+	char *plain = malloc(length + 1);
+	if (!plain)
+		return NULL;
+	for (size_t i = 0; i < length; i++)
+		plain[i] = (signed char)bytes[i] < 0 ? '?' : bytes[i];
+	text = json_stringn(plain, length);
+	free(plain);
+	return text;
+}
+
+json_t *answer_time(int64_t at_ms)
+{
+	char text[CLOCK_TEXT_SIZE];
+
+	if (at_ms <= 0 || at_ms > INT64_C(253402300799999)) /* year 9999 */
+		return json_null();
+	clock_format(text, at_ms);
+	return json_string(text);
+}

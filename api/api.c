@@ -1,0 +1,159 @@
+#include "api/api.h"
+
+#include "api/http.h"
+#include "api/state.h"
+#include "core/clock.h"
+#include "core/io.h"
+#include "core/log.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+enum {
+	EXIT_MISSING = 69,
+	TURN_MS = 1000, /* the loop turns at least so often */
+	ROUNDS = 16,    /* trips to the broker in one turn */
+};
+
+static const int64_t stop_ns = 2 * CLOCK_NS_PER_S; /* after which nobody is waited for */
+
+static void close_api(struct api *api)
+{
+	http_close(api->http);
+	waits_close(&api->waits);
+	trip_fini(&api->trip);
+	link_close(&api->link);
+	free(api);
+}
+
+/* A descriptor for each connection that the configuration allows. */
+static void raise_descriptors(const struct node *node)
+{
+	rlim_t wanted = (rlim_t)node->config->limits.connections * (rlim_t)node->listener_count + 64;
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= wanted)
+		return;
+	limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
+	(void)setrlimit(RLIMIT_NOFILE, &limit); /* without it, fewer are served at once */
+}
+
+static int open_api(struct api **ret_api, const struct node *node)
+{
+	struct api *api = calloc(1, sizeof *api);
+
+	if (!api)
+		return -ENOMEM;
+	api->node = node;
+	api->area = scoreboard_area(node->scoreboard, ROW_API);
+	api->promise = (struct promise){.node = node, .area = api->area};
+	promise_renew(&api->promise, clock_mono_ns());
+	raise_descriptors(node);
+	int status = link_open(&api->link, node, &api->promise);
+	if (status == 0)
+		status = waits_open(&api->waits, node->config);
+	if (status == 0)
+		status = http_open(&api->http, api);
+	if (status < 0) {
+		close_api(api);
+		return status;
+	}
+	*ret_api = api;
+	return 0;
+}
+
+/* What woke the loop. */
+struct ready {
+	bool stop, link, waits;
+};
+
+/* Sleeps until there is something to do, at most a second. */
+static struct ready sleep_until(const struct api *api, int stop_fd, int64_t wake_at_mono_ns)
+{
+	struct pollfd entries[NODE_LISTENERS_MAX + 3];
+	int fds[NODE_LISTENERS_MAX];
+	size_t doors = http_fds(api->http, fds);
+	int most = clock_ms_until(wake_at_mono_ns);
+
+	entries[0] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
+	entries[1] = (struct pollfd){.fd = api->link.up ? broker_fd(api->link.broker) : -1, .events = POLLIN};
+	entries[2] = (struct pollfd){.fd = waits_fd(&api->waits), .events = POLLIN};
+	for (size_t i = 0; i < doors; i++)
+		entries[3 + i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
+	int timeout = http_timeout_ms(api->http, most < TURN_MS ? most : TURN_MS);
+	if (io_poll(entries, 3 + doors, clock_mono_ns() + timeout * CLOCK_NS_PER_MS) <= 0)
+		return (struct ready){0};
+	return (struct ready){
+	        .stop = entries[0].revents != 0, .link = entries[1].revents != 0, .waits = entries[2].revents != 0};
+}
+
+/* One turn: hear, receive, ask the broker once, answer. Returns when the next one is due if nothing wakes us before. */
+static int64_t turn(struct api *api, const struct ready *ready)
+{
+	int64_t now = clock_mono_ns();
+
+	promise_renew(&api->promise, now);
+	idle_look(&api->idle, api->node->scoreboard, now);
+	if (ready->link)
+		link_cut(&api->link);
+	int64_t probe_at = link_probe(&api->link, now);
+	if (ready->waits)
+		waits_hear(&api->waits);
+	int64_t waits_at = waits_turn(&api->waits, &api->link, now);
+	http_run(api->http);
+	/* Each further run answers, and receives the next ones: under load we look up from it only now and then. */
+	for (int rounds = 0; rounds < ROUNDS && trip_run(&api->trip, &api->link); rounds++)
+		http_run(api->http);
+	if (api->trip.request_count > 0)
+		return now;
+	return probe_at < waits_at ? probe_at : waits_at;
+}
+
+static void serve(struct api *api, int stop_fd)
+{
+	struct ready ready = {0};
+	int64_t wake_at = 0;
+
+	api->area->state = SCOREBOARD_IDLE;
+	api->area->ready_at = clock_mono_ns();
+	while (!ready.stop) {
+		wake_at = turn(api, &ready);
+		ready = sleep_until(api, stop_fd, wake_at);
+	}
+}
+
+/* Answers what is in hand; who waits for a task's end hears how it stands. */
+static void finish(struct api *api)
+{
+	int64_t until = clock_mono_ns() + stop_ns;
+	struct ready ready = {0};
+
+	api->area->state = SCOREBOARD_DRAINING;
+	http_quiesce(api->http);
+	waits_stop(&api->waits);
+	do {
+		(void)turn(api, &ready);
+		ready = (struct ready){0};
+		if (http_busy(api->http) > 0)
+			ready = sleep_until(api, -1, clock_mono_ns() + 10 * CLOCK_NS_PER_MS);
+	} while (http_busy(api->http) > 0 && clock_mono_ns() < until);
+}
+
+int api_main(const struct node *node, int stop_fd)
+{
+	struct api *api;
+
+	int status = open_api(&api, node);
+	if (status < 0) {
+		log_error("api cannot start", LOG_TEXT("reason", strerror(-status)));
+		return EXIT_MISSING;
+	}
+	log_info("api serves", LOG_INT("listeners", node->listener_count));
+	serve(api, stop_fd);
+	finish(api);
+	close_api(api);
+	return 0;
+}

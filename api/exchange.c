@@ -1,0 +1,368 @@
+#include "api/exchange.h"
+
+#include "api/guard.h"
+#include "api/http.h"
+#include "api/problem.h"
+#include "api/route.h"
+#include "api/state.h"
+#include "core/clock.h"
+#include "core/units.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+enum {
+	SPARE_MAX = 256,            /* used requests that are kept */
+	SPARE_BODY_MAX = 64 * 1024, /* one whose buffer has grown beyond is not */
+	BODIES_MAX = 8,             /* times limits.body: what all requests together may hold */
+	DISCARD_MAX = 4, /* times limits.body: what is read of a body that is refused, so that the answer arrives */
+};
+
+struct headers { /* those that matter before the body is read; NULL: absent */
+	const char *host, *origin, *fetch_site, *type, *encoding, *length, *transfer, *expect;
+};
+
+static const struct {
+	const char *name;
+	size_t offset;
+} header_table[] = {
+        {"Host", offsetof(struct headers, host)},
+        {"Content-Type", offsetof(struct headers, type)},
+        {"Content-Length", offsetof(struct headers, length)},
+        {"Transfer-Encoding", offsetof(struct headers, transfer)},
+        {"Content-Encoding", offsetof(struct headers, encoding)},
+        {"Expect", offsetof(struct headers, expect)},
+        {"Origin", offsetof(struct headers, origin)},
+        {"Sec-Fetch-Site", offsetof(struct headers, fetch_site)},
+};
+
+static enum MHD_Result note_header(void *closure, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	(void)kind;
+	for (size_t i = 0; i < sizeof header_table / sizeof header_table[0]; i++) {
+		if (strcasecmp(header_table[i].name, name) != 0)
+			continue;
+		*(const char **)((char *)closure + header_table[i].offset) = value ? value : "";
+		break;
+	}
+	return MHD_YES;
+}
+
+/* ---- requests, kept for the next one ---- */
+
+static struct request *take_request(struct http *http)
+{
+	struct request *request = http->spare;
+
+	if (request) {
+		http->spare = request->next;
+		http->spare_count--;
+		request->next = NULL;
+		return request;
+	}
+	request = calloc(1, sizeof *request);
+	if (request)
+		buffer_init(&request->body, (size_t)http->api->node->config->limits.body);
+	return request;
+}
+
+static void free_request(struct request *request)
+{
+	buffer_fini(&request->body);
+	free(request);
+}
+
+static void drop_body(struct http *http, struct request *request)
+{
+	http->body_bytes -= request->body.length;
+	buffer_clear(&request->body);
+}
+
+static void release_request(struct http *http, struct request *request)
+{
+	http->busy -= request->dispatched;
+	drop_body(http, request);
+	answer_fini(&request->answer);
+	if (request->tasks != &request->single)
+		free(request->tasks);
+	free(request->stored);
+	if (http->spare_count >= SPARE_MAX || request->body.capacity > SPARE_BODY_MAX) {
+		free_request(request);
+		return;
+	}
+	*request = (struct request){.body = request->body, .next = http->spare};
+	http->spare = request;
+	http->spare_count++;
+}
+
+void exchange_sweep(struct http *http)
+{
+	while (http->gone) {
+		struct request *request = http->gone;
+		http->gone = request->next;
+		release_request(http, request);
+	}
+}
+
+void exchange_fini(struct http *http)
+{
+	exchange_sweep(http);
+	while (http->spare) {
+		struct request *request = http->spare;
+		http->spare = request->next;
+		free_request(request);
+	}
+}
+
+/* ---- the answer ---- */
+
+static void count(const struct request *request)
+{
+	struct scoreboard_http *counters = request->api->node->scoreboard->http;
+	size_t row = (size_t)(request->route - routes);
+
+	counters->requests[row][scoreboard_code_index(request->answer.status)]++;
+	scoreboard_observe(&counters->duration[row], (clock_mono_ns() - request->began_mono_ns) / 1000);
+}
+
+static enum MHD_Result send_answer(struct request *request, struct MHD_Connection *connection)
+{
+	struct answer *answer = &request->answer;
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+	        answer->length, answer->body, answer->borrowed ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+
+	if (!response)
+		return MHD_NO;
+	answer->borrowed = true; /* the response owns it now */
+	if (answer->type)
+		(void)MHD_add_response_header(response, "Content-Type", answer->type);
+	(void)MHD_add_response_header(response, "Cache-Control", "no-store");
+	(void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (answer->header)
+		(void)MHD_add_response_header(response, answer->header, answer->value);
+	enum MHD_Result result = MHD_queue_response(connection, (unsigned)answer->status, response);
+	MHD_destroy_response(response);
+	count(request);
+	return result;
+}
+
+/* ---- the headers ---- */
+
+static bool is_json(const char *type)
+{
+	static const char json[] = "application/json";
+
+	if (!type || strncasecmp(type, json, sizeof json - 1) != 0)
+		return false;
+	const char *rest = type + sizeof json - 1;
+	rest += strspn(rest, " \t");
+	if (*rest == '\0')
+		return true;
+	const char *charset = strcasestr(rest, "charset=");
+	if (*rest != ';' || !charset)
+		return *rest == ';';
+	charset += strlen("charset=");
+	charset += *charset == '"';
+	return strncasecmp(charset, "utf-8", 5) == 0;
+}
+
+/* The method or the path has no row: 404, 405, or what OPTIONS asks for. */
+static void answer_unrouted(struct request *request, const char *method, const char *allow)
+{
+	request->route = route_other;
+	if (allow[0] == '\0') {
+		route_other->function(request);
+		return;
+	}
+	if (strcmp(method, "OPTIONS") == 0)
+		answer_static(request, 204, NULL, "", 0);
+	else
+		problem(request, 405, "%s is not allowed here", method);
+	answer_header_format(request, "Allow", "%s", allow);
+}
+
+static bool announces_body(const struct headers *headers)
+{
+	return headers->transfer || (headers->length && strcmp(headers->length, "0") != 0);
+}
+
+/* Refuses a body that need not be read to be refused. */
+static void check_announced_body(struct request *request, const struct headers *headers)
+{
+	const struct config *config = request->api->node->config;
+	int64_t length = 0;
+
+	if (headers->length && units_parse_integer(headers->length, 0, INT64_MAX, &length) < 0)
+		length = INT64_MAX; /* libmicrohttpd has refused what is no number: this one is too large for one */
+	if (length > config->limits.body)
+		problem(request, 413, "a body may have at most %lld bytes (limits.body)",
+		        (long long)config->limits.body);
+	else if (request->route->body == ROUTE_BODY_ANY)
+		return;
+	else if (request->route->body == ROUTE_BODY_NONE)
+		problem(request, 400, "this call takes no body");
+	else if (headers->type && strncasecmp(headers->type, "application/x-ndjson", 20) == 0)
+		problem(request, 415, "application/x-ndjson is not available yet: send application/json");
+	else if (!is_json(headers->type))
+		problem(request, 415, "the body must be declared as Content-Type: application/json (in UTF-8)");
+	else if (headers->encoding && strcasecmp(headers->encoding, "identity") != 0)
+		problem(request, 415, "Content-Encoding %s is not understood", headers->encoding);
+}
+
+static enum MHD_Result refuse_parameter(void *closure, enum MHD_ValueKind kind, const char *name, const char *value)
+{
+	struct request *request = closure;
+
+	(void)kind;
+	(void)value;
+	if (request->route->query && strcmp(request->route->query, name) == 0)
+		return MHD_YES;
+	problem(request, 400, "this call knows no parameter %s", name);
+	return MHD_NO;
+}
+
+/* Whatever can be refused by the headers alone is answered here; then the request's stage shows it. */
+static void check_headers(struct request *request, const struct http_door *door, const char *path, const char *method,
+        const struct headers *headers)
+{
+	const struct guard_question question = {
+	        .unix_socket = door->unix_socket,
+	        .changes = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "OPTIONS") != 0,
+	        .host = headers->host,
+	        .origin = headers->origin,
+	        .fetch_site = headers->fetch_site,
+	};
+	char allow[ROUTE_ALLOW_MAX];
+	const struct route *route = route_find(method, path, request->arguments, allow);
+	const char *refusal = guard_refuses(&question);
+
+	request->route = route ? route : route_other;
+	if (refusal)
+		problem(request, 403, "%s", refusal);
+	else if (!route)
+		answer_unrouted(request, method, allow);
+	else if (announces_body(headers))
+		check_announced_body(request, headers);
+	if (request->stage == REQUEST_RECEIVING && (!route->query || strcmp(route->query, ROUTE_ANY) != 0))
+		(void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, refuse_parameter, request);
+}
+
+/* A refused body that is larger than anybody should send in vain, or that has not been sent yet: the answer goes out at
+ * once, and libmicrohttpd closes the connection behind it. */
+static bool is_answered_at_once(const struct request *request, const struct headers *headers)
+{
+	int64_t length;
+
+	if (request->stage != REQUEST_ANSWERED || !headers->length)
+		return false;
+	return headers->expect || units_parse_integer(headers->length, 0,
+	                                  request->api->node->config->limits.body * DISCARD_MAX, &length) < 0;
+}
+
+static enum MHD_Result begin(
+        struct http_door *door, struct MHD_Connection *connection, const char *path, const char *method, void **context)
+{
+	struct request *request = take_request(door->http);
+	struct headers headers = {0};
+
+	if (!request)
+		return MHD_NO;
+	*context = request;
+	request->api = door->http->api;
+	request->connection = connection;
+	request->began_mono_ns = clock_mono_ns();
+	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &headers);
+	check_headers(request, door, path, method, &headers);
+	return is_answered_at_once(request, &headers) ? send_answer(request, connection) : MHD_YES;
+}
+
+/* ---- the body ---- */
+
+static enum MHD_Result receive(struct http *http, struct request *request, const char *bytes, size_t length)
+{
+	size_t most = (size_t)http->api->node->config->limits.body;
+
+	request->received += length;
+	if (request->received > most * DISCARD_MAX)
+		return MHD_NO;
+	if (request->stage == REQUEST_ANSWERED)
+		return MHD_YES;
+	if (http->body_bytes + length > most * BODIES_MAX) {
+		problem(request, 503, "too many large bodies at once");
+		answer_header(request, "Retry-After", "1");
+	} else if (request->received > most) {
+		problem(request, 413, "a body may have at most %zu bytes (limits.body)", most);
+	} else {
+		buffer_append(&request->body, bytes, length);
+		http->body_bytes += length;
+	}
+	return MHD_YES;
+}
+
+static void dispatch(struct http *http, struct request *request)
+{
+	if (!trip_has_room(&request->api->trip))
+		return; /* asked again after the turn */
+	http->busy++;
+	request->dispatched = true;
+	if (request->body.status < 0)
+		problem_broker(request, request->body.status, NULL);
+	else
+		request->route->function(request);
+}
+
+enum MHD_Result exchange_access(void *closure, struct MHD_Connection *connection, const char *url, const char *method,
+        const char *version, const char *upload, size_t *upload_size, void **context)
+{
+	struct http_door *door = closure;
+	struct request *request = *context;
+
+	(void)version;
+	if (!request)
+		return begin(door, connection, url, method, context);
+	if (*upload_size > 0) {
+		enum MHD_Result result = receive(door->http, request, upload, *upload_size);
+		*upload_size = 0;
+		return result;
+	}
+	if (request->stage == REQUEST_RECEIVING)
+		dispatch(door->http, request);
+	if (request->stage == REQUEST_ANSWERED)
+		return send_answer(request, connection);
+	if (request->stage == REQUEST_WAITING && !request->suspended) {
+		request->suspended = true;
+		MHD_suspend_connection(connection);
+	}
+	return MHD_YES;
+}
+
+void exchange_completed(
+        void *closure, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code)
+{
+	struct http *http = ((struct http_door *)closure)->http;
+	struct request *request = *context;
+
+	(void)connection;
+	(void)code;
+	if (!request)
+		return;
+	*context = NULL;
+	request->connection = NULL;
+	if (request->stage != REQUEST_ASKING) {
+		release_request(http, request);
+		return;
+	}
+	request->next = http->gone;
+	http->gone = request;
+}
+
+const char *request_query(const struct request *request, const char *name)
+{
+	const char *value = NULL;
+
+	if (MHD_lookup_connection_value_n(
+	            request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL) != MHD_YES)
+		return NULL;
+	return value ? value : "";
+}

@@ -1,0 +1,154 @@
+#include "api/health.h"
+
+#include "api/problem.h"
+#include "api/roll.h"
+#include "api/state.h"
+#include "core/clock.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+static const int64_t stuck_ns = 5 * CLOCK_NS_PER_S;
+static const int64_t ask_ns = 500 * CLOCK_NS_PER_MS; /* a broker that needs longer is not ready, and others wait */
+
+enum check { CHECK_BROKER, CHECK_WORKERS, CHECK_SCHEDULER, CHECK_PROGRESS, CHECK_CONFIG, CHECKS };
+
+static const char *const check_names[CHECKS] = {"broker", "workers", "scheduler", "progress", "config"};
+
+struct checks {
+	struct error failed[CHECKS]; /* "": ok */
+};
+
+static void fail(struct checks *checks, enum check check, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+static void fail(struct checks *checks, enum check check, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(checks->failed[check].text, sizeof checks->failed[check].text, format, arguments);
+	va_end(arguments);
+}
+
+static bool keeps_promise(const struct scoreboard *scoreboard, unsigned row)
+{
+	return scoreboard_area(scoreboard, row)->alive_until > clock_mono_ns();
+}
+
+void health_alive(struct request *request)
+{
+	json_t *checks = json_pack("{s:s}", "api", "ok");
+
+	if (keeps_promise(request->api->node->scoreboard, ROW_SUPERVISOR)) {
+		(void)json_object_set_new(checks, "supervisor", json_string("ok"));
+		answer_json(request, 200, json_pack("{s:o}", "checks", checks));
+		return;
+	}
+	(void)json_object_set_new(checks, "supervisor", json_string("has broken its promise"));
+	problem_with(request, 503, "the supervisor has broken its promise", "checks", checks);
+}
+
+/* The broker is asked anew, and says what waits. Returns whether it answered. */
+static bool check_broker(struct api *api, struct checks *checks, struct broker_depth depths[CONFIG_QUEUES_MAX])
+{
+	struct link *link = &api->link;
+	int64_t memory, maximum, unaccounted, until;
+	struct error *error = &checks->failed[CHECK_BROKER];
+
+	int status = link->up ? 0 : link_ask(link, ask_ns, error);
+	if (status == 0)
+		status = link_begin(link, &until, error);
+	if (status == 0)
+		status = link_end(link,
+		        broker_depths(link->broker, depths, &memory, &maximum, &unaccounted, until, error), error);
+	if (status >= 0)
+		error->text[0] = '\0';
+	else if (error->text[0] == '\0')
+		fail(checks, CHECK_BROKER, "the broker is away");
+	return status >= 0;
+}
+
+static void check_workers(const struct node *node, struct checks *checks)
+{
+	int able[CONFIG_POOLS_MAX] = {0}, parked[CONFIG_POOLS_MAX] = {0};
+	int64_t now = clock_mono_ns();
+	struct roll_worker worker;
+
+	for (unsigned row = ROW_WORKERS; row < node->scoreboard->header->row_count; row++) {
+		if (!roll_look(node->scoreboard, row, now, &worker))
+			continue;
+		able[worker.pool] += worker.state == ROLL_IDLE || worker.state == ROLL_BUSY;
+		parked[worker.pool] += worker.state == ROLL_PARKED;
+	}
+	for (size_t pool = 0; pool < node->config->pool_count; pool++) {
+		const char *name = node->config->pools[pool].name;
+		if (node->scoreboard->header->wanted[pool] == 0 || able[pool] > 0)
+			continue;
+		if (parked[pool] > 0)
+			fail(checks, CHECK_WORKERS, "all workers of pool %s are parked or down: /v1/workers says why",
+			        name);
+		else
+			fail(checks, CHECK_WORKERS, "no worker of pool %s is up", name);
+		return;
+	}
+}
+
+/* Tasks that could be taken, and somebody who could take them, and has not. */
+static void check_progress(const struct api *api, struct checks *checks, const struct broker_depth *depths)
+{
+	const struct config *config = api->node->config;
+	double stuck_s = (double)stuck_ns / (double)CLOCK_NS_PER_S;
+
+	for (size_t i = 0; i < config->queue_count; i++) {
+		if (depths[i].pending <= 0 || depths[i].oldest_age_s < stuck_s ||
+		        !idle_serves(&api->idle, api->node, (int)i, stuck_ns))
+			continue;
+		fail(checks, CHECK_PROGRESS, "queue %s has waited for %.0f s although a worker that serves it is idle",
+		        config->queues[i].name, depths[i].oldest_age_s);
+		return;
+	}
+}
+
+static json_t *checks_json(const struct checks *checks)
+{
+	json_t *result = json_object();
+
+	for (int i = 0; i < CHECKS; i++)
+		(void)json_object_set_new(result, check_names[i],
+		        checks->failed[i].text[0] == '\0' ? json_string("ok")
+		                                          : answer_text(checks->failed[i].text, ERROR_TEXT_MAX));
+	return result;
+}
+
+/* The first thing that keeps the node from its work; NULL: nothing does. */
+static const char *first_failure(const struct checks *checks)
+{
+	for (int i = 0; i < CHECKS; i++)
+		if (checks->failed[i].text[0] != '\0')
+			return checks->failed[i].text;
+	return NULL;
+}
+
+void health_ready(struct request *request)
+{
+	struct api *api = request->api;
+	const struct scoreboard *scoreboard = api->node->scoreboard;
+	struct broker_depth depths[CONFIG_QUEUES_MAX];
+	struct checks checks = {0};
+
+	if (check_broker(api, &checks, depths))
+		check_progress(api, &checks, depths);
+	check_workers(api->node, &checks);
+	if (scoreboard_life(scoreboard, ROW_SCHEDULER, NULL, NULL) == LIFE_DEAD)
+		fail(&checks, CHECK_SCHEDULER, "the scheduler is down");
+	else if (!keeps_promise(scoreboard, ROW_SCHEDULER))
+		fail(&checks, CHECK_SCHEDULER, "the scheduler has broken its promise");
+	/* CHECK_CONFIG stays ok: a configuration that does not hold is never taken. */
+	const char *failure = scoreboard->header->stage == STAGE_RUN ? first_failure(&checks) : "the node is stopping";
+	if (!failure) {
+		answer_json(request, 200, json_pack("{s:o}", "checks", checks_json(&checks)));
+		return;
+	}
+	problem_with(request, 503, failure, "checks", checks_json(&checks));
+	answer_header(request, "Retry-After", "1");
+}

@@ -1,0 +1,115 @@
+#include "api/http.h"
+
+#include "api/exchange.h"
+#include "api/state.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+enum { HTTP_IDLE_S = 60 }; /* a connection on which nothing moves for so long is closed */
+
+static bool is_unix_socket(int fd)
+{
+	struct sockaddr_storage address;
+	socklen_t length = sizeof address;
+
+	return getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.ss_family == AF_UNIX;
+}
+
+static int open_door(struct http_door *door, struct http *http, int listener)
+{
+	unsigned limit = (unsigned)http->api->node->config->limits.connections;
+
+	*door = (struct http_door){.http = http, .unix_socket = is_unix_socket(listener)};
+	door->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+	        exchange_access, door, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
+	        exchange_completed, door, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
+	        (unsigned)HTTP_IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
+	        MHD_OPTION_END);
+	if (!door->daemon)
+		return errno > 0 ? -errno : -EIO;
+	door->epoll_fd = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+	return 0;
+}
+
+int http_open(struct http **ret_http, struct api *api)
+{
+	struct http *http = calloc(1, sizeof *http);
+
+	if (!http)
+		return -ENOMEM;
+	http->api = api;
+	for (int i = 0; i < api->node->listener_count; i++) {
+		int status = open_door(&http->doors[http->door_count], http, api->node->listeners[i]);
+		if (status < 0) {
+			http_close(http);
+			return status;
+		}
+		http->door_count++;
+	}
+	*ret_http = http;
+	return 0;
+}
+
+void http_close(struct http *http)
+{
+	if (!http)
+		return;
+	http_quiesce(http); /* else stopping would shut the listening socket down for our successor, too */
+	for (size_t i = 0; i < http->door_count; i++)
+		MHD_stop_daemon(http->doors[i].daemon);
+	exchange_fini(http);
+	free(http);
+}
+
+size_t http_fds(const struct http *http, int fds[])
+{
+	for (size_t i = 0; i < http->door_count; i++)
+		fds[i] = http->doors[i].epoll_fd;
+	return http->door_count;
+}
+
+int http_timeout_ms(const struct http *http, int most_ms)
+{
+	MHD_UNSIGNED_LONG_LONG timeout;
+
+	if (http->resumed)
+		return 0;
+	for (size_t i = 0; i < http->door_count; i++)
+		if (MHD_get_timeout(http->doors[i].daemon, &timeout) == MHD_YES &&
+		        timeout < (MHD_UNSIGNED_LONG_LONG)most_ms)
+			most_ms = (int)timeout;
+	return most_ms;
+}
+
+void http_run(struct http *http)
+{
+	http->resumed = false;
+	exchange_sweep(http);
+	for (size_t i = 0; i < http->door_count; i++)
+		(void)MHD_run(http->doors[i].daemon); /* MHD_NO: not in external mode, which it is */
+}
+
+void http_resume(struct request *request)
+{
+	request->suspended = false;
+	request->api->http->resumed = true;
+	MHD_resume_connection(request->connection);
+}
+
+void http_quiesce(struct http *http)
+{
+	for (size_t i = 0; i < http->door_count; i++)
+		(void)MHD_quiesce_daemon(http->doors[i].daemon);
+}
+
+size_t http_busy(const struct http *http)
+{
+	return http->busy;
+}
+
+const char *http_reason(int status)
+{
+	return MHD_get_reason_phrase_for((unsigned)status);
+}

@@ -1,0 +1,15 @@
+/* metrics: /metrics in Prometheus' text format 0.0.4.
+ *
+ * All but the broker's own come from the scoreboard and go on while the broker is away; the broker is asked once a call. */
+#ifndef MUSTER_API_METRICS_H
+#define MUSTER_API_METRICS_H
+
+#include "api/request.h"
+#include "core/node.h"
+
+void metrics_get(struct request *request);
+
+/* metrics_herd.c: those of the workers. */
+void metrics_write_herd(struct buffer *text, const struct node *node);
+
+#endif

@@ -1,0 +1,82 @@
+#include "api/metrics.h"
+
+#include "api/metric_text.h"
+#include "api/roll.h"
+#include "core/clock.h"
+
+#include <stdio.h>
+
+static void write_states(struct buffer *text, const struct node *node)
+{
+	static const char name[] = "muster_workers";
+	int counts[CONFIG_POOLS_MAX][ROLL_STATES] = {0};
+	int64_t now = clock_mono_ns();
+	struct roll_worker worker;
+
+	for (unsigned row = ROW_WORKERS; row < node->scoreboard->header->row_count; row++)
+		if (roll_look(node->scoreboard, row, now, &worker))
+			counts[worker.pool][worker.state]++;
+	metric_head(text, name, "gauge", "Workers by state");
+	for (size_t pool = 0; pool < node->config->pool_count; pool++)
+		for (int state = 0; state < ROLL_STATES; state++)
+			metric_value(text, name, counts[pool][state], "pool", node->config->pools[pool].name, "state",
+			        roll_state_name((enum roll_state)state));
+}
+
+/* One value a worker that has it; `value` returns a negative one where there is none. */
+static void write_each(struct buffer *text, const struct node *node, const char *name, const char *help,
+        double (*value)(const struct scoreboard *scoreboard, const struct roll_worker *worker))
+{
+	int64_t now = clock_mono_ns();
+	struct roll_worker worker;
+	char slot[16];
+
+	metric_head(text, name, "gauge", help);
+	for (unsigned row = ROW_WORKERS; row < node->scoreboard->header->row_count; row++) {
+		if (!roll_look(node->scoreboard, row, now, &worker))
+			continue;
+		double is = value(node->scoreboard, &worker);
+		(void)snprintf(slot, sizeof slot, "%d", worker.slot);
+		if (is >= 0)
+			metric_value(text, name, is, "pool", node->config->pools[worker.pool].name, "slot", slot);
+	}
+}
+
+static double beat_age(const struct scoreboard *scoreboard, const struct roll_worker *worker)
+{
+	(void)scoreboard;
+	return worker->beat_age_s;
+}
+
+static double resident(const struct scoreboard *scoreboard, const struct roll_worker *worker)
+{
+	return (double)roll_resident_bytes(scoreboard, worker);
+}
+
+/* Rows that have left a pool count on: a total never goes back. */
+static void write_restarts(struct buffer *text, const struct node *node)
+{
+	static const char name[] = "muster_worker_restarts_total";
+	uint64_t counts[CONFIG_POOLS_MAX][REASON_COUNT] = {0};
+	const struct scoreboard *scoreboard = node->scoreboard;
+
+	for (unsigned row = ROW_WORKERS; row < scoreboard->header->row_count; row++) {
+		uint32_t place = scoreboard->rows[row].place;
+		for (int reason = 0; place != 0 && reason < REASON_COUNT; reason++)
+			counts[scoreboard_place_pool(place)][reason] +=
+			        scoreboard_low(scoreboard->exits[row].count[reason]);
+	}
+	metric_head(text, name, "counter", "Ends of workers by reason");
+	for (size_t pool = 0; pool < node->config->pool_count; pool++)
+		for (int reason = 0; reason < REASON_COUNT; reason++)
+			metric_value(text, name, counts[pool][reason], "pool", node->config->pools[pool].name, "reason",
+			        scoreboard_reason_name((enum scoreboard_reason)reason));
+}
+
+void metrics_write_herd(struct buffer *text, const struct node *node)
+{
+	write_states(text, node);
+	write_each(text, node, "muster_worker_heartbeat_age_seconds", "Time since a worker's last beat", beat_age);
+	write_each(text, node, "muster_worker_resident_bytes", "Resident memory of a worker", resident);
+	write_restarts(text, node);
+}

@@ -1,0 +1,104 @@
+/* request: one call of the API, from its first header to its answer, and how an answer is put together.
+ *
+ * libmicrohttpd's side of it is http.c's and stays there: functions of routes see this struct only. A route's function is
+ * called once, when the whole request is there. It either answers (one of the answer_ and problem_ functions), or adds the
+ * request to the turn's trip to the broker (trip.h), whose continuation answers later, or lets it wait (waits.h). One thread. */
+#ifndef MUSTER_API_REQUEST_H
+#define MUSTER_API_REQUEST_H
+
+#include "core/broker.h"
+#include "core/buffer.h"
+#include "core/task.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct api;
+struct route;
+
+enum {
+	REQUEST_ARGUMENTS = 2,     /* most {placeholders} in a pattern */
+	REQUEST_ARGUMENT_MAX = 80, /* bytes of one, with its NUL; no name of ours is longer */
+};
+
+enum request_stage {
+	REQUEST_RECEIVING, /* its body is arriving, or it waits for room in the turn's trip */
+	REQUEST_ASKING,    /* part of the turn's call to the broker */
+	REQUEST_WAITING,   /* for its task's end: its connection is suspended, or will be when it is next asked */
+	REQUEST_ANSWERED,  /* the answer is complete */
+};
+
+struct answer {
+	int status; /* HTTP */
+	const char *type;
+	char *body; /* `length` bytes; owned, unless borrowed */
+	size_t length;
+	bool borrowed;      /* the body is static */
+	const char *header; /* one more header, or NULL */
+	const char *value;  /* its value: static, or `text` */
+	char text[128];
+};
+
+struct request;
+
+/* What the turn's trip brought for one request. status: 0, or the failure of the whole call with its error. */
+struct trip_result {
+	int status;
+	const struct error *error;
+	const struct broker_submission *submissions; /* those of this request, in its order */
+	const struct broker_look *look;              /* its look-up; NULL: it had none */
+};
+
+struct request {
+	struct api *api;
+	void *connection;          /* http.c's; NULL: the client has gone, nothing will be answered */
+	const struct route *route; /* the row that counts it */
+	char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX];
+	struct buffer body;
+	size_t received; /* bytes of body that were seen, kept or not */
+	enum request_stage stage;
+	bool suspended;  /* its connection is: libmicrohttpd does not ask */
+	bool dispatched; /* the route's function was called */
+	int64_t began_mono_ns;
+	struct answer answer;
+
+	/* Its part of the turn's trip. */
+	struct task_submission single, *tasks; /* tasks: &single, or owned */
+	size_t task_count;
+	bool looks, watch;
+	char id[ID_MAX + 1]; /* the task that is looked up, or waited for */
+	void (*then)(struct request *request, const struct trip_result *result);
+
+	/* Its wait. */
+	int64_t wait_until_mono_ns; /* 0: it does not wait (any longer) */
+	char *stored;               /* owned: the task's head and document, as the look-up found them */
+	size_t stored_length;
+	struct request *next, *previous; /* in the waits' list */
+};
+
+/* The value of a query parameter: NULL when it is absent; "" when it has no value. */
+const char *request_query(const struct request *request, const char *name);
+
+/* ---- answers: each completes the request; the last one counts ---- */
+
+/* Takes the reference. NULL (out of memory) makes it a 500. Numbers of ours are written short (0.1, not
+ * 0.10000000000000001); what users gave us, with every digit. */
+void answer_json(struct request *request, int status, json_t *value);
+void answer_exact_json(struct request *request, int status, json_t *value);
+/* Takes the buffer's bytes; a buffer that failed makes it a 500. */
+void answer_buffer(struct request *request, int status, const char *type, struct buffer *text);
+/* Borrows static bytes. */
+void answer_static(struct request *request, int status, const char *type, const char *bytes, size_t length);
+/* One more header; after the answer. */
+void answer_header(struct request *request, const char *header, const char *value);
+void answer_header_format(struct request *request, const char *header, const char *format, ...)
+        __attribute__((format(printf, 3, 4)));
+void answer_fini(struct answer *answer);
+
+/* A JSON string of bytes that nobody has checked: what is not UTF-8 is replaced. At most `maximum` bytes, up to a NUL. */
+json_t *answer_text(const char *bytes, size_t maximum);
+/* A time as CONTRACT writes it; null for 0. */
+json_t *answer_time(int64_t at_ms);
+
+#endif

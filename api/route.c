@@ -1,0 +1,121 @@
+#include "api/route.h"
+
+#include "api/health.h"
+#include "api/metrics.h"
+#include "api/page.h"
+#include "api/problem.h"
+#include "api/queues.h"
+#include "api/tasks.h"
+#include "api/workers.h"
+#include "core/scoreboard.h"
+
+#include <stdio.h>
+#include <string.h>
+
+/* Calls of the contract that are not built yet: refused with words. */
+static void later(struct request *request)
+{
+	problem(request, 404, "%s %s is not available yet", request->route->method, request->route->pattern);
+}
+
+static void unknown(struct request *request)
+{
+	problem(request, 404, "there is nothing at this path");
+}
+
+#define LATER(method, pattern)                                                                                         \
+	{                                                                                                              \
+		method, pattern, later, ROUTE_BODY_ANY, ROUTE_ANY                                                      \
+	}
+
+/* The first row is the hot one. */
+const struct route routes[] = {
+        {"POST", "/v1/tasks", tasks_submit, ROUTE_BODY_JSON, NULL},
+        {"GET", "/v1/tasks/{id}", tasks_get, ROUTE_BODY_NONE, "wait"},
+        {"DELETE", "/v1/tasks/{id}", tasks_cancel, ROUTE_BODY_NONE, NULL},
+        LATER("POST", "/v1/tasks/{id}/retry"),
+        LATER("GET", "/v1/tasks/{id}/why"),
+        {"GET", "/v1/queues", queues_list, ROUTE_BODY_NONE, NULL},
+        {"GET", "/v1/queues/{queue}", queues_get, ROUTE_BODY_NONE, NULL},
+        LATER("POST", "/v1/queues/{queue}/pause"),
+        LATER("POST", "/v1/queues/{queue}/resume"),
+        LATER("GET", "/v1/queues/{queue}/tasks"),
+        LATER("DELETE", "/v1/queues/{queue}/tasks"),
+        LATER("POST", "/v1/queues/{queue}/tasks/retry"),
+        {"GET", "/v1/workers", workers_list, ROUTE_BODY_NONE, NULL},
+        {"GET", "/v1/workers/{pool}/{slot}", workers_get, ROUTE_BODY_NONE, NULL},
+        {"POST", "/v1/workers/{pool}/{slot}/restart", workers_restart, ROUTE_BODY_NONE, NULL},
+        {"GET", "/v1/pools", pools_list, ROUTE_BODY_NONE, NULL},
+        {"GET", "/v1/pools/{pool}", pools_get, ROUTE_BODY_NONE, NULL},
+        LATER("PATCH", "/v1/pools/{pool}"),
+        {"GET", "/v1/nodes", nodes_list, ROUTE_BODY_NONE, NULL},
+        LATER("GET", "/v1/schedules"),
+        LATER("GET", "/v1/schedules/{name}"),
+        LATER("PUT", "/v1/schedules/{name}"),
+        LATER("DELETE", "/v1/schedules/{name}"),
+        LATER("POST", "/v1/reload"),
+        LATER("GET", "/v1/events"),
+        {"GET", "/healthz", health_alive, ROUTE_BODY_NONE, ROUTE_ANY},
+        {"GET", "/readyz", health_ready, ROUTE_BODY_NONE, ROUTE_ANY},
+        {"GET", "/metrics", metrics_get, ROUTE_BODY_NONE, ROUTE_ANY},
+        LATER("GET", "/openapi.json"),
+        {"GET", "/", page_index, ROUTE_BODY_NONE, ROUTE_ANY},
+        {"GET", "/muster.css", page_style, ROUTE_BODY_NONE, ROUTE_ANY},
+        {"GET", "/muster.js", page_script, ROUTE_BODY_NONE, ROUTE_ANY},
+        {"other", "other", unknown, ROUTE_BODY_NONE, ROUTE_ANY},
+};
+
+const size_t route_count = sizeof routes / sizeof routes[0];
+const struct route *const route_other = &routes[sizeof routes / sizeof routes[0] - 1];
+
+_Static_assert(sizeof routes / sizeof routes[0] <= SCOREBOARD_ROUTES, "every route has a row of counters");
+
+/* Whether the path is of that pattern; its {segments} go to `arguments`. One that is too long is cut: no name of ours is
+ * so long, so the cut one is unknown just the same. */
+static bool matches(const char *pattern, const char *path, char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX])
+{
+	size_t found = 0;
+
+	while (*pattern != '\0') {
+		if (*pattern != '{') {
+			if (*pattern++ != *path++)
+				return false;
+			continue;
+		}
+		size_t length = strcspn(path, "/");
+		if (length == 0)
+			return false;
+		(void)snprintf(
+		        arguments[found++], REQUEST_ARGUMENT_MAX, "%.*s", (int)(length < 256 ? length : 256), path);
+		path += length;
+		pattern += strcspn(pattern, "}") + 1;
+	}
+	return *path == '\0';
+}
+
+static void allow_method(char allow[ROUTE_ALLOW_MAX], const char *method)
+{
+	size_t length = strlen(allow);
+
+	(void)snprintf(allow + length, ROUTE_ALLOW_MAX - length, "%s%s", length > 0 ? ", " : "", method);
+}
+
+const struct route *route_find(const char *method, const char *path,
+        char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX], char allow[ROUTE_ALLOW_MAX])
+{
+	const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
+
+	allow[0] = '\0';
+	for (const struct route *route = routes; route < route_other; route++) {
+		if (!matches(route->pattern, path, arguments))
+			continue;
+		if (strcmp(route->method, wanted) == 0)
+			return route;
+		allow_method(allow, route->method);
+		if (strcmp(route->method, "GET") == 0)
+			allow_method(allow, "HEAD");
+	}
+	if (allow[0] != '\0')
+		allow_method(allow, "OPTIONS");
+	return NULL;
+}

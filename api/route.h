@@ -1,0 +1,38 @@
+/* route: which function answers which call. One table; 404, 405 with Allow, HEAD and OPTIONS come from it.
+ *
+ * To add a route is to add a row. A row's index is its index in the scoreboard's counters. */
+#ifndef MUSTER_API_ROUTE_H
+#define MUSTER_API_ROUTE_H
+
+#include "api/request.h"
+
+#include <stddef.h>
+
+#define ROUTE_ANY "*"
+
+enum route_body {
+	ROUTE_BODY_NONE, /* a body is refused */
+	ROUTE_BODY_JSON,
+	ROUTE_BODY_ANY,
+};
+
+struct route {
+	const char *method;
+	const char *pattern; /* a {segment} takes any one segment */
+	void (*function)(struct request *request);
+	enum route_body body;
+	const char *query; /* the one parameter that it knows; NULL: none; ROUTE_ANY: any */
+};
+
+enum { ROUTE_ALLOW_MAX = 96 }; /* bytes of an Allow header's value */
+
+extern const struct route routes[];
+extern const size_t route_count;
+extern const struct route *const route_other; /* the last row: what no other row counts */
+
+/* The row for method and path (HEAD finds GET's), with the path's {segments} in `arguments`. NULL: there is none; then
+ * `allow` has the methods that the path does know, "" if the path itself is unknown. */
+const struct route *route_find(const char *method, const char *path,
+        char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX], char allow[ROUTE_ALLOW_MAX]);
+
+#endif

@@ -1,0 +1,25 @@
+/* state: what the API's one thread works with. Made in api.c, reached through request->api. */
+#ifndef MUSTER_API_STATE_H
+#define MUSTER_API_STATE_H
+
+#include "api/idle.h"
+#include "api/link.h"
+#include "api/promise.h"
+#include "api/trip.h"
+#include "api/waits.h"
+#include "core/node.h"
+
+struct http;
+
+struct api {
+	const struct node *node;
+	struct scoreboard_area *area; /* the API's own */
+	struct promise promise;
+	struct link link;
+	struct trip trip;
+	struct waits waits;
+	struct idle idle;
+	struct http *http; /* owned */
+};
+
+#endif

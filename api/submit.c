@@ -1,0 +1,195 @@
+#include "api/tasks.h"
+
+#include "api/problem.h"
+#include "api/roll.h"
+#include "api/split.h"
+#include "api/state.h"
+#include "core/clock.h"
+#include "core/document.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void count_submitted(struct api *api, const struct task_submission *task)
+{
+	api->area->totals[task->queue].submitted_http++;
+}
+
+static const char *state_of(const struct api *api, const struct broker_look *look)
+{
+	struct roll_task running;
+
+	if (look->state == TASK_PENDING && roll_find_task(api->node->scoreboard, look->id, &running))
+		return task_state_name(TASK_ACTIVE);
+	return task_state_name(look->state);
+}
+
+/* A known id: what the first submission has become. */
+static void answer_duplicate(struct request *request, const struct broker_look *look)
+{
+	struct task_head head;
+
+	if (!look || !look->known || task_head_read(look->stored, &head) < 0) {
+		problem(request, 409, "a task with this id is known, but it has just been dropped; submit again");
+		return;
+	}
+	answer_json(request, 200,
+	        json_pack("{s:s, s:s, s:s, s:b}", "id", look->id, "queue", head.queue, "state",
+	                state_of(request->api, look), "duplicate", 1));
+	answer_header_format(request, "Location", "/v1/tasks/%s", look->id);
+}
+
+static void one_is_stored(struct request *request, const struct trip_result *result)
+{
+	const struct task_submission *task = &request->single;
+	struct api *api = request->api;
+
+	if (result->status < 0) {
+		problem_broker(request, result->status, result->error);
+		return;
+	}
+	/* An id of our own making that is known already is this very task, said twice because the connection was cut. */
+	if (task->own_id && result->submissions[0].duplicate) {
+		answer_duplicate(request, result->look);
+		return;
+	}
+	count_submitted(api, task);
+	answer_json(request, 201,
+	        json_pack("{s:s, s:s, s:s}", "id", task->id, "queue", api->node->config->queues[task->queue].name,
+	                "state", task_state_name(task->run_at_ms > 0 ? TASK_SCHEDULED : TASK_PENDING)));
+	answer_header_format(request, "Location", "/v1/tasks/%s", task->id);
+}
+
+static void many_are_stored(struct request *request, const struct trip_result *result)
+{
+	json_t *ids = json_array();
+
+	if (result->status < 0) {
+		json_decref(ids);
+		problem_broker(request, result->status, result->error);
+		return;
+	}
+	for (size_t i = 0; i < request->task_count; i++) {
+		const struct task_submission *task = &request->tasks[i];
+		(void)json_array_append_new(ids, json_string(task->id));
+		if (!(task->own_id && result->submissions[i].duplicate))
+			count_submitted(request->api, task);
+	}
+	answer_json(request, 201, json_pack("{s:I, s:o}", "accepted", (json_int_t)request->task_count, "ids", ids));
+}
+
+static void submit_one(struct request *request, const json_t *value, struct bytes text)
+{
+	struct api *api = request->api;
+	struct schema_faults faults = {0};
+
+	int status =
+	        task_submission_read(api->node->config, value, text, "", clock_wall_ms(), &request->single, &faults);
+	if (status < 0) {
+		problem_faults(request, &faults);
+		schema_faults_fini(&faults);
+		return;
+	}
+	request->tasks = &request->single;
+	request->task_count = 1;
+	request->looks = request->single.own_id; /* in case it is known: what has become of it */
+	if (request->looks)
+		memcpy(request->id, request->single.id, sizeof request->id);
+	trip_add(&api->trip, request, one_is_stored);
+}
+
+/* Validates all elements. Returns 0, or -EINVAL with faults. */
+static int read_elements(struct request *request, const json_t *array, struct bytes text, struct schema_faults *faults)
+{
+	const struct config *config = request->api->node->config;
+	int64_t now_ms = clock_wall_ms();
+	struct bytes element;
+	char pointer[32];
+	int status = 0;
+
+	for (size_t i = 0; i < json_array_size(array) && split_next(&text, &element); i++) {
+		(void)snprintf(pointer, sizeof pointer, "/%zu", i);
+		if (element.length > (size_t)config->limits.document)
+			return -EFBIG;
+		if (task_submission_read(
+		            config, json_array_get(array, i), element, pointer, now_ms, &request->tasks[i], faults) < 0)
+			status = -EINVAL;
+	}
+	return status;
+}
+
+static void problem_document_too_large(struct request *request)
+{
+	problem(request, 413, "a document may have at most %lld bytes (limits.document)",
+	        (long long)request->api->node->config->limits.document);
+}
+
+static void submit_many(struct request *request, const json_t *array, struct bytes text)
+{
+	size_t count = json_array_size(array), most = (size_t)request->api->node->config->limits.batch;
+	struct schema_faults faults = {0};
+
+	if (count > most) {
+		problem(request, 413, "an array may have at most %zu documents (limits.batch), this one has %zu", most,
+		        count);
+		return;
+	}
+	if (count == 0) {
+		answer_json(request, 201, json_pack("{s:i, s:[]}", "accepted", 0, "ids"));
+		return;
+	}
+	request->tasks = calloc(count, sizeof *request->tasks);
+	if (!request->tasks) {
+		problem_broker(request, -ENOMEM, NULL);
+		return;
+	}
+	int status = read_elements(request, array, text, &faults);
+	request->task_count = count;
+	if (status == -EFBIG)
+		problem_document_too_large(request);
+	else if (status < 0)
+		problem_faults(request, &faults);
+	else
+		trip_add(&request->api->trip, request, many_are_stored);
+	schema_faults_fini(&faults);
+}
+
+static void problem_document(struct request *request, int status, const struct error *error)
+{
+	struct schema_faults faults = {0};
+
+	switch (status) {
+	case -EBADMSG: problem(request, 400, "%s", error->text); break;
+	case -EINVAL:
+		schema_fault(&faults, "", "%s", error->text);
+		problem_faults(request, &faults);
+		schema_faults_fini(&faults);
+		break;
+	default: problem_broker(request, status, error); break;
+	}
+}
+
+void tasks_submit(struct request *request)
+{
+	struct bytes text = split_trim((struct bytes){request->body.data, request->body.length});
+	json_auto_t *value = NULL;
+	struct error error;
+
+	if (text.length == 0) {
+		problem(request, 400, "the body is empty: a task document or an array of them is expected");
+		return;
+	}
+	if (text.data[0] != '[' && text.length > (size_t)request->api->node->config->limits.document) {
+		problem_document_too_large(request);
+		return;
+	}
+	int status = document_parse(text.data, text.length, DOCUMENT_STRICT, &value, &error);
+	if (status < 0)
+		problem_document(request, status, &error);
+	else if (json_is_array(value))
+		submit_many(request, value, text);
+	else
+		submit_one(request, value, text);
+}

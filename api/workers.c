@@ -1,0 +1,161 @@
+#include "api/workers.h"
+
+#include "api/problem.h"
+#include "api/roll.h"
+#include "api/state.h"
+#include "core/clock.h"
+#include "core/control.h"
+#include "core/units.h"
+
+#include <string.h>
+
+static json_t *null_or_integer(bool known, int64_t value)
+{
+	return known ? json_integer(value) : json_null();
+}
+
+static json_t *null_or_real(bool known, double value)
+{
+	return known ? json_real(value) : json_null();
+}
+
+static json_t *null_or_text(const char *text, size_t maximum)
+{
+	return text[0] != '\0' ? answer_text(text, maximum) : json_null();
+}
+
+/* A worker's letter for how a task ended; what stands there is not believed to be one. */
+static const char *flight_state(char letter)
+{
+	return strchr("PRSDC", letter) && letter != '\0' ? task_state_name((enum task_state)letter) : "unknown";
+}
+
+/* The last tasks that the slot ran before that moment, the latest first. */
+static json_t *recent_json(const struct scoreboard_area *area, int64_t before_ms)
+{
+	uint32_t count = area->flight_count;
+	json_t *recent = json_array();
+
+	for (uint32_t i = 0; i < count && i < SCOREBOARD_FLIGHT; i++) {
+		struct scoreboard_flight flight = area->flight[(count - 1 - i) % SCOREBOARD_FLIGHT];
+		if (flight.at_ms > before_ms)
+			continue;
+		(void)json_array_append_new(recent,
+		        json_pack("{s:o, s:o, s:s, s:o, s:f}", "id", answer_text(flight.id, sizeof flight.id), "class",
+		                answer_text(flight.class, sizeof flight.class), "state", flight_state(flight.state),
+		                "at", answer_time(flight.at_ms), "duration_seconds", (double)flight.duration_us / 1e6));
+	}
+	return recent;
+}
+
+static json_t *last_exit_json(const struct scoreboard *scoreboard, const struct roll_worker *worker)
+{
+	const struct scoreboard_area *area = scoreboard_area(scoreboard, worker->row);
+	struct scoreboard_exit last;
+
+	if (!scoreboard_read_exit(scoreboard, worker->row, 0, &last))
+		return json_null();
+	bool parked = worker->state == ROLL_PARKED;
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "reason",
+	        scoreboard_reason_name((enum scoreboard_reason)last.reason), "signal",
+	        null_or_integer(last.signal != 0, last.signal), "code", null_or_integer(last.code >= 0, last.code),
+	        "at", answer_time(last.at_ms), "task", null_or_text(last.task, sizeof last.task), "detail",
+	        null_or_text(parked ? area->reason : "", sizeof area->reason), "recent", recent_json(area, last.at_ms));
+}
+
+static json_t *tasks_json(const struct config *config, const struct scoreboard_area *area)
+{
+	uint64_t succeeded = 0, failed = 0, retried = 0;
+
+	for (size_t queue = 0; queue < config->queue_count; queue++) {
+		succeeded += area->totals[queue].succeeded;
+		failed += area->totals[queue].failed;
+		retried += area->totals[queue].retried;
+	}
+	return json_pack("{s:I, s:I, s:I}", "succeeded", (json_int_t)succeeded, "failed", (json_int_t)failed, "retried",
+	        (json_int_t)retried);
+}
+
+static json_t *current_json(const struct scoreboard_area *area, const struct roll_worker *worker, int64_t now_mono_ns)
+{
+	struct scoreboard_current current;
+
+	if (worker->pid == 0 || area->incarnation != worker->incarnation || !scoreboard_read_current(area, &current))
+		return json_null();
+	double running = (double)(now_mono_ns - current.started_mono_ns) / (double)CLOCK_NS_PER_S;
+	return json_pack("{s:o, s:o, s:o, s:f}", "id", answer_text(current.id, sizeof current.id), "class",
+	        answer_text(current.class, sizeof current.class), "method",
+	        answer_text(current.method, sizeof current.method), "running_seconds", running > 0 ? running : 0.0);
+}
+
+static json_t *worker_json(const struct node *node, const struct roll_worker *worker, int64_t now_mono_ns)
+{
+	const struct scoreboard *scoreboard = node->scoreboard;
+	const struct scoreboard_area *area = scoreboard_area(scoreboard, worker->row);
+	bool beats = worker->beat_age_s >= 0;
+	int64_t resident = roll_resident_bytes(scoreboard, worker);
+
+	return json_pack("{s:s, s:i, s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "pool",
+	        node->config->pools[worker->pool].name, "slot", worker->slot, "pid",
+	        null_or_integer(worker->pid > 0, worker->pid), "state", roll_state_name(worker->state),
+	        "heartbeat_age_seconds", null_or_real(beats, worker->beat_age_s), "promise_seconds",
+	        null_or_real(beats, worker->promise_s), "uptime_seconds",
+	        null_or_real(worker->uptime_s >= 0, worker->uptime_s), "restarts",
+	        (json_int_t)scoreboard_restarts(scoreboard, worker->row), "last_exit",
+	        last_exit_json(scoreboard, worker), "tasks", tasks_json(node->config, area), "rss_bytes",
+	        null_or_integer(resident >= 0, resident), "task", current_json(area, worker, now_mono_ns));
+}
+
+void workers_list(struct request *request)
+{
+	const struct node *node = request->api->node;
+	int64_t now = clock_mono_ns();
+	struct roll_worker worker;
+	json_t *workers = json_array();
+
+	for (unsigned row = ROW_WORKERS; row < node->scoreboard->header->row_count; row++)
+		if (roll_look(node->scoreboard, row, now, &worker))
+			(void)json_array_append_new(workers, worker_json(node, &worker, now));
+	answer_json(request, 200, json_pack("{s:o}", "workers", workers));
+}
+
+/* The worker that the path names; answers 404 and returns false if there is none. */
+static bool find_worker(struct request *request, struct roll_worker *ret_worker)
+{
+	const struct node *node = request->api->node;
+	int pool = config_find_pool(node->config, request->arguments[0]);
+	int64_t slot;
+	int row = -1;
+
+	if (pool >= 0 && units_parse_integer(request->arguments[1], 0, CONFIG_WORKERS_MAX, &slot) == 0)
+		row = scoreboard_find(node->scoreboard, pool, (int)slot);
+	if (row >= 0 && roll_look(node->scoreboard, (unsigned)row, clock_mono_ns(), ret_worker))
+		return true;
+	problem(request, 404, "there is no worker %s/%s", request->arguments[0], request->arguments[1]);
+	return false;
+}
+
+void workers_get(struct request *request)
+{
+	struct roll_worker worker;
+
+	if (find_worker(request, &worker))
+		answer_json(request, 200, worker_json(request->api->node, &worker, clock_mono_ns()));
+}
+
+void workers_restart(struct request *request)
+{
+	const struct node *node = request->api->node;
+	struct roll_worker worker;
+
+	if (!find_worker(request, &worker))
+		return;
+	const struct control_request order = {
+	        .verb = CONTROL_RESTART, .row = worker.row, .incarnation = worker.incarnation};
+	if (control_send(node->control_api[1], &order) < 0) {
+		problem(request, 503, "the supervisor is behind with its requests");
+		answer_header(request, "Retry-After", "1");
+		return;
+	}
+	answer_json(request, 202, worker_json(node, &worker, clock_mono_ns()));
+}

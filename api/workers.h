@@ -1,0 +1,15 @@
+/* workers: who runs the tasks, as the scoreboard shows it (/v1/workers, /v1/pools), and the namespace's nodes (/v1/nodes).
+ * Only /v1/nodes asks the broker. */
+#ifndef MUSTER_API_WORKERS_H
+#define MUSTER_API_WORKERS_H
+
+#include "api/request.h"
+
+void workers_list(struct request *request);
+void workers_get(struct request *request);
+void workers_restart(struct request *request);
+void pools_list(struct request *request);
+void pools_get(struct request *request);
+void nodes_list(struct request *request);
+
+#endif

@@ -1,0 +1,212 @@
+/* broker: Redis, by its operations. The only door to hiredis; the semantics of the queue live here and in the scripts in core/broker.
+ *
+ * A struct broker is one connection, used by one thread at a time. It connects when it is first used and again after a
+ * failure; nothing in it blocks past the deadline that a call is given (absolute CLOCK_MONOTONIC ns). After any failure
+ * but BROKER_GONE and BROKER_HELD the connection is closed: a reply that comes later is never taken for another's.
+ * Operations that change something can be said again with the same arguments and change nothing twice.
+ *
+ * All keys carry the hash tag of the namespace: {ns}:tasks and so on (BROKER.md has the list). */
+#ifndef MUSTER_CORE_BROKER_H
+#define MUSTER_CORE_BROKER_H
+
+#include "core/config.h"
+#include "core/error.h"
+#include "core/scoreboard.h"
+#include "core/task.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* Failures, beside -ENOMEM. Which error reply of Redis means what is one table in broker.c. */
+enum {
+	BROKER_AWAY =
+	        -107, /* -ENOTCONN: not connected, cut, deadline, LOADING, BUSY, …: wait, then the same call again */
+	BROKER_GONE = -116,     /* -ESTALE: that incarnation was recovered, or a later call has overtaken this one */
+	BROKER_HELD = -16,      /* -EBUSY: an older incarnation of the slot still holds something: wait for recover */
+	BROKER_FULL = -28,      /* -ENOSPC: OOM: Redis has reached maxmemory */
+	BROKER_READ_ONLY = -30, /* -EROFS: READONLY, MISCONF: takes no writes now */
+	BROKER_REFUSED = -13,   /* -EACCES: password, permissions */
+	BROKER_UNFIT = -71,     /* -EPROTO: wrong version, layout, eviction policy, or an error that nobody expected */
+	BROKER_STOPPED = -125,  /* -ECANCELED: the stop descriptor became readable while waiting */
+};
+
+struct broker;
+
+/* Borrows config for as long as it lives. Does not connect. */
+int broker_open(struct broker **ret_broker, const struct config *config);
+void broker_close(struct broker *broker); /* NULL: does nothing */
+
+/* Drops the connection if there is one: the next call connects anew. */
+void broker_disconnect(struct broker *broker);
+
+/* Connects and checks (version ≥ 7.0, layout, eviction policy) if not connected. Returns 0 or one of the above. */
+int broker_connect(struct broker *broker, int64_t until_mono_ns, struct error *error);
+
+/* Where round trips are counted; NULL: nowhere. */
+void broker_observe(struct broker *broker, struct scoreboard_histogram *histogram);
+
+/* PING. */
+int broker_ping(struct broker *broker, int64_t until_mono_ns, struct error *error);
+
+/* How long to wait before try number `failures` (1 …) of reaching a broker: 2 ms doubling to 1 s, with jitter; pure. */
+int64_t broker_backoff_ms(unsigned failures, double random);
+
+/* ---- for workers ---- */
+
+struct broker_outcome {
+	const char *element;
+	struct bytes record; /* "B" gives the element back uncounted; else a record (task_record_format) */
+};
+
+struct broker_turn {
+	const char *slot; /* "node/pool/slot" */
+	uint64_t generation;
+	uint64_t sequence; /* 1 …; the same one again after BROKER_AWAY */
+	unsigned want;     /* tasks to hold after this call; 0: take none */
+	const int *queues; /* indices, in the order to try */
+	size_t queue_count;
+	const struct broker_outcome *outcomes; /* in batch order */
+	size_t outcome_count;
+	int wait_ms; /* first wait so long for a bell of these queues, in the same write; 0: do not */
+	int stop_fd; /* readable: give up waiting with BROKER_STOPPED; -1: none */
+};
+
+struct broker_task {
+	struct bytes element; /* "id" or "id~executions" */
+	struct bytes stored;  /* the value of :tasks: head + document; data NULL: it is gone (dead as invalid) */
+	struct bytes record;  /* the value of :runs; data NULL: none yet */
+};
+
+struct broker_lease {
+	struct broker_task *tasks; /* what the slot holds and has not been given before by this sequence's reply; */
+	size_t count;              /* borrows from `reply` */
+	size_t admitted;           /* of these, taken from plain lists just now */
+	void *reply;               /* owned */
+};
+
+/* Settles outcomes, then takes up to `want` (what the slot already holds counts and is not answered again, except for a
+ * repeated sequence). Returns 0 with the lease (maybe empty), or a failure. */
+int broker_turn(struct broker *broker, const struct broker_turn *turn, int64_t until_mono_ns,
+        struct broker_lease *ret_lease, struct error *error);
+void broker_lease_fini(struct broker_lease *lease);
+
+/* ---- recovery ---- */
+
+struct broker_recovered {
+	size_t settled, returned,
+	        ended; /* outcomes taken; tasks sent back to their queue; of the settled, ended ones */
+};
+
+/* Ends what `generation` of the slot holds: outcomes as given (a record 'P' sends the task to the *head* of its queue
+ * with its new element), all else back to the head in order, a tombstone, bells. Nothing happens if it was done before
+ * or if a later generation holds the slot. Also how a worker leaves. */
+int broker_recover(struct broker *broker, const char *slot, uint64_t generation, const struct broker_outcome *outcomes,
+        size_t outcome_count, int64_t until_mono_ns, struct broker_recovered *ret_recovered, struct error *error);
+
+struct broker_held { /* one lease */
+	char slot[TASK_WORKER_MAX];
+	uint64_t generation;
+	int64_t sequence;      /* -1: a tombstone */
+	struct bytes elements; /* separated by spaces */
+};
+
+struct broker_holdings {
+	struct broker_held *items; /* owned */
+	size_t count;
+	void *reply; /* owned */
+};
+
+/* All leases of one node ("" : of all) that hold something. */
+int broker_holdings(struct broker *broker, const char *node, int64_t until_mono_ns,
+        struct broker_holdings *ret_holdings, struct error *error);
+void broker_holdings_fini(struct broker_holdings *holdings);
+
+/* ---- submission and look-up ---- */
+
+struct broker_submission {
+	const struct task_submission *task;
+	bool duplicate; /* out: the id was known */
+};
+
+/* A batch of submissions and look-ups in one round trip: first all submissions (each stored or known, all or none of
+ * the batch), then all look-ups, which see them. source, created_ms go into the heads. */
+struct broker_look {
+	char id[ID_MAX + 1];
+	bool watch; /* in: announce its end to subscribers of this namespace (broker_subscribe) for 120 s */
+	/* out: */
+	bool known;
+	struct bytes stored, record; /* borrow from the reply */
+	enum task_state state;       /* PENDING, SCHEDULED, RETRYING or an ended one */
+	bool cancel_requested;
+};
+
+struct broker_batch {
+	struct broker_submission *submissions;
+	size_t submission_count;
+	int64_t created_ms;
+	char source; /* enum task_source */
+	struct broker_look *looks;
+	size_t look_count;
+	void *reply; /* owned */
+};
+int broker_batch(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error);
+void broker_batch_fini(struct broker_batch *batch);
+
+enum broker_cancel {
+	BROKER_CANCEL_UNKNOWN,   /* no such task */
+	BROKER_CANCEL_DONE,      /* it waited, and is cancelled now */
+	BROKER_CANCEL_REQUESTED, /* a worker holds it: noted; who runs it must be told */
+	BROKER_CANCEL_OVER,      /* it had ended */
+};
+int broker_cancel(struct broker *broker, const char *id, int64_t until_mono_ns, struct error *error);
+
+/* Ids whose cancellation is noted and which are still held, as one array of NUL-terminated ids (owned, free()). */
+int broker_cancels(struct broker *broker, int64_t until_mono_ns, char (**ret_ids)[ID_MAX + 1], size_t *ret_count,
+        struct error *error);
+
+/* Subscribes this connection to ends of watched tasks; from then on only broker_fd and broker_next may be used. */
+int broker_subscribe(struct broker *broker, int64_t until_mono_ns, struct error *error);
+int broker_fd(const struct broker *broker); /* -1 while not connected */
+/* The next announcement that has already arrived: 1 with id and the task's record (borrowed until the next call), 0: none
+ * yet, BROKER_AWAY: connection lost. */
+int broker_next(struct broker *broker, char id[ID_MAX + 1], struct bytes *ret_record);
+
+/* ---- the scheduler's ---- */
+
+/* Moves what is due (at most 500) to its queues. *ret_next_ms: until the next due time, -1: nothing is scheduled.
+ * Returns how many were moved. */
+int broker_due(struct broker *broker, int64_t until_mono_ns, int64_t *ret_next_ms, struct error *error);
+
+/* Blocking waits, split in two so that one thread can wait on many connections: send, poll broker_fd, finish.
+ * due: until an earlier due time was armed, at most a second. list: until the plain list of that queue is not empty
+ * (leaving the element where it is), rings, then until someone arms it again. finish returns 1 when the wait is over, 0
+ * when there is no answer yet. A list in another database is carried over in lossless steps inside finish. */
+int broker_wait_due(struct broker *broker, int64_t until_mono_ns, struct error *error);
+int broker_wait_list(struct broker *broker, int queue, int64_t until_mono_ns, struct error *error);
+int broker_wait_finish(struct broker *broker, struct error *error);
+
+/* Says "this node lives until now + timeout" with a JSON description, and hears which nodes' time ran out although they
+ * hold leases (owned array of ids, free()). */
+int broker_node(struct broker *broker, const char *node, int64_t timeout_ms, const char *description,
+        int64_t until_mono_ns, char (**ret_lost)[33], size_t *ret_lost_count, struct error *error);
+int broker_node_leave(struct broker *broker, const char *node, int64_t until_mono_ns, struct error *error);
+/* [{"id":…,"info":…,"until_ms":…}] of nodes that live; owned. */
+int broker_nodes(struct broker *broker, int64_t until_mono_ns, json_t **ret_nodes, struct error *error);
+
+/* Drops what retention no longer keeps: at most a thousand a queue and state. Returns how many were dropped: > 0 means
+ * there may be more. */
+int broker_retain(struct broker *broker, int64_t until_mono_ns, struct error *error);
+
+/* fdatasync of the embedded broker's file is not here: server/embedded does it. */
+
+struct broker_depth {
+	int64_t pending, scheduled, retrying, active /* held by leases */, dead;
+	int64_t succeeded_total, dead_total, cancelled_total;
+	double oldest_age_s; /* of the task that is next in line; 0 when none waits */
+};
+/* All configured queues in one call; depths has config.queue_count entries. memory_bytes: used_memory, maximum: its
+ * bound or 0. unaccounted: submitted + revived − ended − live. */
+int broker_depths(struct broker *broker, struct broker_depth *depths, int64_t *ret_memory_bytes,
+        int64_t *ret_memory_maximum, int64_t *ret_unaccounted, int64_t until_mono_ns, struct error *error);
+
+#endif

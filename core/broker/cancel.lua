@@ -1,0 +1,43 @@
+#!lua flags=allow-oom
+-- cancel: ends a task that waits; of one that a worker holds, notes that it should end.
+-- KEYS    {ns}
+-- ARGV    id
+-- returns 0 no such task, 1 it waited and is cancelled now, 2 a worker holds it: noted, 3 it had ended.
+-- One in a queue's list stays there as a tombstone: its element goes into the withdrawn set, which taking looks at.
+
+local id = ARGV[1]
+local stored = redis.call('HGET', TASKS, id)
+if not stored then
+	return 0
+end
+local record = redis.call('HGET', RUNS, id)
+if record and ENDED[record:sub(1, 1)] then
+	return 3
+end
+
+local queue, element = queue_of(stored), element_of(id, record)
+
+local function is_held()
+	local needle = ' ' .. element .. ' '
+	for _, lease in ipairs(redis.call('HVALS', LEASES)) do
+		if (lease .. ' '):find(needle, 1, true) then
+			return true
+		end
+	end
+	return false
+end
+
+if redis.call('ZREM', SCHEDULED .. queue, element) == 0 and redis.call('ZREM', RETRYING .. queue, element) == 0 then
+	if is_held() then
+		redis.call('SADD', CANCELS, id)
+		return 2
+	end
+	redis.call('SADD', WITHDRAWN .. queue, element)
+end
+
+local now = now_ms()
+local cancelled = cancelled_record(record, now)
+redis.call('HSET', RUNS, id, cancelled)
+note_ended('C', queue, { id }, now)
+tell_watcher(id, cancelled)
+return 1

@@ -1,0 +1,40 @@
+#!lua flags=allow-oom
+-- due: moves tasks whose time has come to the tails of their queues.
+-- KEYS    {ns}
+-- ARGV    limit                   most to move in this call
+--         n (queue list)×n        the plain lists of this database, of all queues
+--         n queue×n               whose tasks
+-- returns {moved, milliseconds until the next one is due; -1: nothing is scheduled}.
+
+local limit = tonumber(ARGV[1])
+local lists, queues, position
+lists, position = read_lists(2)
+queues = read_names(position)
+local now, moved, earliest = now_ms(), 0, nil
+
+local function move(zset, queue)
+	local elements = redis.call('ZRANGEBYSCORE', zset, '-inf', now, 'LIMIT', 0, limit - moved)
+	if #elements > 0 then
+		moved = moved + #elements
+		call_many('ZREM', zset, elements)
+		push_tail(queue, lists[queue], elements)
+		put_token(BELL .. queue)
+	end
+end
+
+local function consider(zset)
+	local score = redis.call('ZRANGE', zset, 0, 0, 'WITHSCORES')[2]
+	if score then
+		earliest = math.min(earliest or math.huge, tonumber(score))
+	end
+end
+
+for _, queue in ipairs(queues) do
+	for _, zset in ipairs({ SCHEDULED .. queue, RETRYING .. queue }) do
+		if moved < limit then
+			move(zset, queue)
+		end
+		consider(zset)
+	end
+end
+return { moved, earliest and math.max(0, earliest - now) or -1 }

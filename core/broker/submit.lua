@@ -1,0 +1,61 @@
+#!lua
+-- submit: stores tasks and puts them where they wait; all of them or, when Redis is full, none.
+-- KEYS    {ns}
+-- ARGV    n (queue list)×n        the plain lists of this database, of all queues
+--         n queue×n               the queues that are meant below
+--         (id queue_number run_at_ms stored)…     run_at 0: at once; stored: head line and document
+-- returns one character a task: 0 stored, 1 the id was known and nothing changed.
+
+local lists, queues, position
+lists, position = read_lists(1)
+queues, position = read_names(position)
+local withdrawn, tails, answer, stored = {}, {}, {}, 0
+
+for i, queue in ipairs(queues) do
+	withdrawn[i] = redis.call('EXISTS', WITHDRAWN .. queue) == 1
+	tails[i] = {}
+end
+
+-- The id may have been in use before, cancelled while it waited, and forgotten: its old element still stands in the list
+-- and will be skipped. The new one must be told apart from it.
+local function unused_element(queue, id)
+	local element, executions = id, 0
+	while redis.call('SISMEMBER', WITHDRAWN .. queue, element) == 1 do
+		executions = executions + 1
+		element = id .. '~' .. executions
+	end
+	if executions > 0 then
+		redis.call('HSET', RUNS, id, ('P %d 0 0 0 0 0 0 -\n'):format(executions))
+	end
+	return element
+end
+
+for i = position, #ARGV, 4 do
+	local id, number, run_at = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+	if redis.call('HSETNX', TASKS, id, ARGV[i + 3]) == 0 then
+		answer[#answer + 1] = '1'
+	else
+		local queue = queues[number]
+		local element = withdrawn[number] and unused_element(queue, id) or id
+		if run_at == '0' then
+			local tail = tails[number]
+			tail[#tail + 1] = element
+		else
+			schedule(SCHEDULED .. queue, run_at, element)
+		end
+		stored = stored + 1
+		answer[#answer + 1] = '0'
+	end
+end
+
+if stored > 0 then
+	redis.call('HINCRBY', COUNTERS, 'submitted', stored)
+	call_many('SADD', QUEUES, queues)
+end
+for i, queue in ipairs(queues) do
+	if #tails[i] > 0 then
+		push_tail(queue, lists[queue], tails[i])
+		put_token(BELL .. queue)
+	end
+end
+return table.concat(answer)

@@ -1,0 +1,212 @@
+#!lua flags=allow-oom
+-- turn: settles what a slot has finished and takes its next tasks, in one call.
+-- KEYS    {ns}
+-- ARGV    slot generation sequence want id_base node_timeout_ms
+--         n (queue list)×n        the plain lists of this database, of all queues
+--         n queue×n               where to take from, in the order to try
+--         (element record)…       outcomes; record "B": give back uncounted
+-- returns {admitted, elements, stored values of :tasks, records of :runs (false: none)} of what was taken just now, or
+--         what the same sequence took when it was called before, counting nothing twice.
+--         GONE: this generation was recovered, or a later call has overtaken this one. HELD: an older one holds something.
+-- want is what the slot may hold afterwards; what it keeps counts. An outcome of an element that it does not hold changes
+-- nothing and is counted as lost.
+
+local slot, generation, sequence, want = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
+local id_base, node_timeout = ARGV[5], tonumber(ARGV[6])
+local lists, queues, outcomes, position, outcome_count
+lists, position = read_lists(7)
+queues, position = read_names(position)
+outcomes, outcome_count = read_outcomes(position)
+local now = now_ms()
+
+local WITHDRAWN_ROUNDS = 16 -- a long row of cancelled tasks must not hold the broker up
+
+local function answer(elements, admitted)
+	if #elements == 0 then
+		return {}
+	end
+	local ids, again = {}, {}
+	for i, element in ipairs(elements) do
+		ids[i] = id_of(element)
+		if ids[i] ~= element then
+			again[#again + 1] = i
+		end
+	end
+	local stored, records = redis.call('HMGET', TASKS, unpack(ids)), {}
+	if #again > 0 then -- only what was executed before has a record
+		for i = 1, #ids do
+			records[i] = false
+		end
+		for _, i in ipairs(again) do
+			records[i] = redis.call('HGET', RUNS, ids[i])
+		end
+	end
+	return { admitted, elements, stored, records }
+end
+
+-- A node that reports is alive, even if its scheduler is not.
+local function extend_node()
+	local node = slot:match('^[^/]+')
+	local known = redis.call('ZSCORE', ALIVE, node)
+	if known and tonumber(known) < now + node_timeout / 2 then
+		redis.call('ZADD', ALIVE, 'XX', now + node_timeout, node)
+	end
+end
+
+local taken = { elements = {}, queues = {}, admitted = 0, more = false }
+
+local function keep_taken(queue, element)
+	taken.elements[#taken.elements + 1] = element
+	taken.queues[#taken.queues + 1] = queue
+end
+
+-- Takes over the popped elements that were not cancelled meanwhile. Returns how many.
+local function keep_popped(queue, popped)
+	local withdrawn = redis.call('EXISTS', WITHDRAWN .. queue) == 1
+	local count = 0
+	for _, element in ipairs(popped) do
+		element = without_ticket(element)
+		if not withdrawn or redis.call('SREM', WITHDRAWN .. queue, element) == 0 then
+			keep_taken(queue, element)
+			count = count + 1
+		end
+	end
+	return count
+end
+
+local function take_own(queue, room)
+	for _ = 1, WITHDRAWN_ROUNDS do
+		local popped = redis.call('RPOP', QUEUE .. queue, room)
+		if not popped then
+			return
+		end
+		local asked = room
+		room = room - keep_popped(queue, popped)
+		if room == 0 or #popped < asked then
+			return
+		end
+	end
+	taken.more = true
+end
+
+-- Takes up to `room` documents from the plain list and makes tasks of them. Returns how many there were.
+local function admit(queue, list, room)
+	local documents = redis.pcall('RPOP', list, room)
+	if not documents or documents.err or #documents == 0 then
+		return 0
+	end
+	for _, id in ipairs(make_tasks(queue, documents, id_base, taken.admitted, now)) do
+		keep_taken(queue, id)
+	end
+	taken.admitted = taken.admitted + #documents
+	redis.call('HINCRBY', COUNTERS, 'taken ' .. queue, #documents)
+	return #documents
+end
+
+-- One look at the queue's own list and its plain list, in the order in which things came. Returns the room that is left,
+-- and true when there may be more than this look has seen.
+local function take_mixed_once(queue, list, room)
+	local own = redis.call('LRANGE', QUEUE .. queue, -room, -1)
+	local served = tonumber(redis.call('HGET', COUNTERS, 'taken ' .. queue) or 0)
+	local asked, used, empty, popped = room, 0, false, {}
+	local function flush()
+		room = room - keep_popped(queue, popped)
+		popped = {}
+	end
+	while room > #popped do
+		local element = own[#own - used]
+		if not element and #own == asked then
+			break -- some of them were withdrawn: look again
+		end
+		local ticket = element and tonumber(element:match('%^(%d+)$') or 0)
+		if element and (empty or ticket <= served) then
+			popped[#popped + 1] = element
+			used = used + 1
+		elseif empty then
+			break
+		else
+			flush()
+			local count = element and math.min(room, ticket - served) or room
+			local got = admit(queue, list, count)
+			room, served, empty = room - got, served + got, got < count
+		end
+	end
+	flush()
+	if used > 0 then
+		redis.call('RPOP', QUEUE .. queue, used)
+	end
+	return room, used == asked
+end
+
+local function take_mixed(queue, list, room)
+	local more = true
+	for _ = 1, WITHDRAWN_ROUNDS do
+		if room == 0 or not more then
+			break
+		end
+		room, more = take_mixed_once(queue, list, room)
+	end
+	taken.more = taken.more or (room > 0 and more)
+	if plain_length(list) == 0 then
+		arm_list(list)
+	end
+end
+
+local function write_lease(kept)
+	local parts, queue = { ARGV[2], ARGV[3] }, nil
+	local function add(group)
+		for i, element in ipairs(group.elements) do
+			if group.queues[i] ~= queue then
+				queue = group.queues[i]
+				parts[#parts + 1] = '@' .. queue
+			end
+			parts[#parts + 1] = element
+		end
+	end
+	add(kept)
+	if #kept.elements > 0 or taken.admitted > 0 then
+		parts[#parts + 1] = '+' .. taken.admitted
+	end
+	add(taken)
+	redis.call('HSET', LEASES, slot, table.concat(parts, ' '))
+end
+
+local lease = read_lease(redis.call('HGET', LEASES, slot))
+if lease then
+	if lease.generation > generation
+			or (lease.generation == generation and (lease.sequence < 0 or sequence < lease.sequence)) then
+		ring_all(queues, lists) -- this caller may have eaten a token
+		return redis.error_reply('GONE ' .. slot)
+	end
+	if lease.generation < generation then
+		if #lease.elements > 0 then
+			ring_all(queues, lists)
+			return redis.error_reply('HELD ' .. slot)
+		end
+	elseif lease.sequence == sequence then
+		return answer({ unpack(lease.elements, lease.first) }, lease.admitted)
+	end
+end
+
+extend_node()
+local kept, count = settle(lease or { elements = {} }, outcomes, lists, now)
+if count.settled < outcome_count then
+	redis.call('HINCRBY', COUNTERS, 'lost', outcome_count - count.settled)
+end
+local room = want - #kept.elements
+for _, queue in ipairs(queues) do
+	local left = room - #taken.elements
+	if left <= 0 then
+		break
+	end
+	if lists[queue] then
+		take_mixed(queue, lists[queue], left)
+	else
+		take_own(queue, left)
+	end
+end
+if taken.more or #taken.elements >= room then
+	ring_all(queues, lists)
+end
+write_lease(kept)
+return answer(taken.elements, taken.admitted)

@@ -1,0 +1,137 @@
+/* broker_internal: one connection and the calls over it, between the broker*.c files alone.
+ *
+ * A call is a pipeline: begin (connects if needed), commands with their arguments, run. Arguments go into the request
+ * with their lengths; nothing is ever a format. */
+#ifndef MUSTER_CORE_BROKER_INTERNAL_H
+#define MUSTER_CORE_BROKER_INTERNAL_H
+
+#include "core/broker.h"
+#include "core/buffer.h"
+
+#include <hiredis/hiredis.h>
+
+enum broker_script {
+	SCRIPT_TURN,
+	SCRIPT_RECOVER,
+	SCRIPT_HOLDINGS,
+	SCRIPT_SUBMIT,
+	SCRIPT_LOOK,
+	SCRIPT_CANCEL,
+	SCRIPT_DUE,
+	SCRIPT_WAKE,
+	SCRIPT_GRAB,
+	SCRIPT_PUT,
+	SCRIPT_DROP,
+	SCRIPT_NODE,
+	SCRIPT_LEAVE,
+	SCRIPT_NODES,
+	SCRIPT_RETAIN,
+	SCRIPT_DEPTHS,
+	SCRIPT_COUNT,
+	SCRIPT_NONE = -1, /* a plain command */
+};
+
+enum {
+	BROKER_COMMANDS_MAX = 6, /* in one pipeline */
+	BROKER_SHA_LENGTH = 40,
+};
+
+struct broker_command {
+	size_t start; /* where it begins in the request */
+	size_t sha;   /* where its script's sha stands */
+	int script;   /* enum broker_script */
+};
+
+/* What broker_wait_* has sent. */
+enum broker_waiting { WAITING_FOR_NOTHING, WAITING_FOR_DUE, WAITING_FOR_LIST, WAITING_FOR_FOREIGN_LIST };
+
+struct broker {
+	const struct config *config;
+	redisContext *redis; /* NULL: not connected */
+	struct scoreboard_histogram *histogram;
+	char namespace[CONFIG_NAME_MAX + 3]; /* "{ns}" */
+	size_t list_count;                   /* queues that have a plain list in the broker's own database */
+
+	char sha[SCRIPT_COUNT][BROKER_SHA_LENGTH + 1]; /* "": not loaded yet */
+
+	struct buffer request;
+	struct broker_command commands[BROKER_COMMANDS_MAX];
+	size_t command_count;
+	size_t arguments_left; /* that the last command has announced and not got yet */
+
+	enum broker_waiting waiting;
+	int waiting_queue;
+	int64_t waiting_until_mono_ns; /* later than that, Redis is stuck */
+	redisReply *received[BROKER_COMMANDS_MAX];
+	size_t received_count;
+	redisReply *announcement; /* what broker_next has lent */
+};
+
+/* ---- broker_request.c: requests ---- */
+
+int broker_begin(struct broker *broker, int64_t until_mono_ns, struct error *error);
+
+/* A command and how many arguments follow. A script gets the namespace as its only key by itself. */
+void broker_command(struct broker *broker, const char *name, size_t argument_count);
+void broker_script(struct broker *broker, enum broker_script script, size_t argument_count);
+
+void broker_argument(struct broker *broker, const char *bytes, size_t length);
+void broker_argument_pair(struct broker *broker, struct bytes first, struct bytes second); /* as one argument */
+void broker_argument_text(struct broker *broker, const char *text);
+void broker_argument_integer(struct broker *broker, int64_t number);
+void broker_argument_key(struct broker *broker, const char *name, const char *rest); /* {ns}:<name><rest> */
+
+/* `n (queue list)×n` of the plain lists in this database: broker_list_arguments of them. */
+size_t broker_list_arguments(const struct broker *broker);
+void broker_append_lists(struct broker *broker);
+/* `n queue×n` of all configured queues. */
+size_t broker_queue_arguments(const struct broker *broker);
+void broker_append_queues(struct broker *broker);
+
+/* ---- broker_request.c: calls ---- */
+
+struct broker_patience {
+	int64_t until_mono_ns;
+	int stop_fd;         /* readable: BROKER_STOPPED; -1: none */
+	bool blocks;         /* the first command waits: no round trip to be counted */
+	bool from_the_start; /* when a script turns out to be lost, say all again, not only what came from it on */
+};
+
+/* Sends the pipeline and receives one reply for each command, owned by the caller. Returns 0, or the failure that the
+ * first error reply means; the connection is closed then, except after BROKER_GONE and BROKER_HELD. */
+int broker_run(
+        struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error);
+/* The same for a pipeline of one command. */
+int broker_call(struct broker *broker, int64_t until_mono_ns, redisReply **ret_reply, struct error *error);
+/* The same, where a whole number is answered. */
+int broker_call_integer(struct broker *broker, int64_t until_mono_ns, int64_t *ret_number, struct error *error);
+
+/* Sends without receiving. */
+int broker_send(struct broker *broker, int64_t until_mono_ns, struct error *error);
+
+/* Replies that have arrived, without waiting: 1 and one reply, 0: none yet, BROKER_AWAY. */
+int broker_receive_arrived(struct broker *broker, redisReply **ret_reply, struct error *error);
+
+/* What an error reply means; disconnects where the header of broker.h says so. */
+int broker_refuse(struct broker *broker, const redisReply *reply, struct error *error);
+
+/* A reply that did not come in time: BROKER_AWAY. */
+int broker_miss(struct broker *broker, struct error *error);
+
+/* A reply that the scripts never give. */
+int broker_surprise(struct broker *broker, struct error *error);
+
+/* ---- broker.c ---- */
+
+/* Where the broker is, for people: never with a password. */
+void broker_describe(const struct broker *broker, char *text, size_t size);
+
+/* ---- broker_script.c ---- */
+
+/* The script's text as Redis gets it: owned in *ret_text. */
+int broker_script_text(enum broker_script script, struct buffer *ret_text);
+
+void broker_reply_free(redisReply **reply);               /* for _cleanup_ */
+struct bytes broker_reply_bytes(const redisReply *reply); /* data NULL unless it is a string */
+
+#endif

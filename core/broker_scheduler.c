@@ -1,0 +1,197 @@
+#include "core/broker_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	DUE_MAX = 500,     /* moved in one call */
+	RETAIN_MAX = 1000, /* dropped of one queue and state in one call */
+	NODE_MAX = 32,
+	DEPTH_COLUMNS = 9,
+};
+
+static int64_t integer_of(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_INTEGER ? reply->integer : 0;
+}
+
+int broker_due(struct broker *broker, int64_t until_mono_ns, int64_t *ret_next_ms, struct error *error)
+{
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_script(broker, SCRIPT_DUE, 1 + broker_list_arguments(broker) + broker_queue_arguments(broker));
+	broker_argument_integer(broker, DUE_MAX);
+	broker_append_lists(broker);
+	broker_append_queues(broker);
+	_cleanup_(broker_reply_free) redisReply *reply = NULL;
+	status = broker_call(broker, until_mono_ns, &reply, error);
+	if (status < 0)
+		return status;
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+		return broker_surprise(broker, error);
+	*ret_next_ms = integer_of(reply->element[1]);
+	return (int)integer_of(reply->element[0]);
+}
+
+int broker_retain(struct broker *broker, int64_t until_mono_ns, struct error *error)
+{
+	const struct config *config = broker->config;
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_script(broker, SCRIPT_RETAIN, 2 + 5 * config->queue_count);
+	broker_argument_integer(broker, RETAIN_MAX);
+	broker_argument_integer(broker, config->node_timeout_ms);
+	for (size_t i = 0; i < config->queue_count; i++) {
+		const struct config_retention *retention = &config->queues[i].retention;
+		broker_argument_text(broker, config->queues[i].name);
+		broker_argument_integer(broker, retention->succeeded_ms);
+		broker_argument_integer(broker, retention->dead_ms);
+		broker_argument_integer(broker, retention->cancelled_ms);
+		broker_argument_integer(broker, retention->max);
+	}
+	int64_t dropped;
+	status = broker_call_integer(broker, until_mono_ns, &dropped, error);
+	return status < 0 ? status : (int)dropped;
+}
+
+/* ---- nodes ---- */
+
+static int read_nodes_lost(const redisReply *reply, char (**ret_lost)[NODE_MAX + 1], size_t *ret_count)
+{
+	char(*lost)[NODE_MAX + 1] = calloc(reply->elements + 1, sizeof *lost);
+	if (!lost)
+		return -ENOMEM;
+	size_t count = 0;
+	for (size_t i = 0; i < reply->elements; i++) {
+		struct bytes node = broker_reply_bytes(reply->element[i]);
+		if (node.data && node.length <= NODE_MAX)
+			memcpy(lost[count++], node.data, node.length);
+	}
+	*ret_lost = lost;
+	*ret_count = count;
+	return 0;
+}
+
+int broker_node(struct broker *broker, const char *node, int64_t timeout_ms, const char *description,
+        int64_t until_mono_ns, char (**ret_lost)[NODE_MAX + 1], size_t *ret_lost_count, struct error *error)
+{
+	assert(strlen(node) <= NODE_MAX);
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_script(broker, SCRIPT_NODE, 3);
+	broker_argument_text(broker, node);
+	broker_argument_integer(broker, timeout_ms);
+	broker_argument_text(broker, description);
+	_cleanup_(broker_reply_free) redisReply *reply = NULL;
+	status = broker_call(broker, until_mono_ns, &reply, error);
+	if (status < 0)
+		return status;
+	if (reply->type != REDIS_REPLY_ARRAY)
+		return broker_surprise(broker, error);
+	return read_nodes_lost(reply, ret_lost, ret_lost_count);
+}
+
+int broker_node_leave(struct broker *broker, const char *node, int64_t until_mono_ns, struct error *error)
+{
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_script(broker, SCRIPT_LEAVE, 1);
+	broker_argument_text(broker, node);
+	_cleanup_(broker_reply_free) redisReply *reply = NULL;
+	return broker_call(broker, until_mono_ns, &reply, error);
+}
+
+/* node, until_ms, description: one that is not JSON was not written by us, and is shown as null. */
+static json_t *node_value(redisReply *const *columns)
+{
+	struct bytes node = broker_reply_bytes(columns[0]), description = broker_reply_bytes(columns[2]);
+	json_t *info = description.data ? json_loadb(description.data, description.length, 0, NULL) : NULL;
+	return json_pack("{s:s#, s:o, s:I}", "id", node.data ? node.data : "", (int)node.length, "info",
+	        info ? info : json_null(), "until_ms", (json_int_t)integer_of(columns[1]));
+}
+
+int broker_nodes(struct broker *broker, int64_t until_mono_ns, json_t **ret_nodes, struct error *error)
+{
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_script(broker, SCRIPT_NODES, 0);
+	_cleanup_(broker_reply_free) redisReply *reply = NULL;
+	status = broker_call(broker, until_mono_ns, &reply, error);
+	if (status < 0)
+		return status;
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements % 3 != 0)
+		return broker_surprise(broker, error);
+	json_t *nodes = json_array();
+	for (size_t i = 0; nodes && i < reply->elements; i += 3)
+		if (json_array_append_new(nodes, node_value(reply->element + i)) < 0) {
+			json_decref(nodes);
+			nodes = NULL;
+		}
+	if (!nodes)
+		return -ENOMEM;
+	*ret_nodes = nodes;
+	return 0;
+}
+
+/* ---- depths ---- */
+
+static void read_depths(const redisReply *reply, struct broker_depth *depths, size_t queue_count)
+{
+	for (size_t i = 0; i < queue_count; i++) {
+		redisReply *const *columns = reply->element + DEPTH_COLUMNS * i;
+		depths[i] = (struct broker_depth){
+		        .pending = integer_of(columns[0]),
+		        .scheduled = integer_of(columns[1]),
+		        .retrying = integer_of(columns[2]),
+		        .active = integer_of(columns[3]),
+		        .dead = integer_of(columns[4]),
+		        .succeeded_total = integer_of(columns[5]),
+		        .dead_total = integer_of(columns[6]),
+		        .cancelled_total = integer_of(columns[7]),
+		        .oldest_age_s = (double)integer_of(columns[8]) / 1000,
+		};
+	}
+}
+
+/* The number behind `name:` in the answer to INFO, 0 when it is not there. */
+static int64_t info_number(const redisReply *info, const char *name)
+{
+	const char *place = info->type == REDIS_REPLY_STRING ? strstr(info->str, name) : NULL;
+	return place ? strtoll(place + strlen(name), NULL, 10) : 0;
+}
+
+int broker_depths(struct broker *broker, struct broker_depth *depths, int64_t *ret_memory_bytes,
+        int64_t *ret_memory_maximum, int64_t *ret_unaccounted, int64_t until_mono_ns, struct error *error)
+{
+	size_t queue_count = broker->config->queue_count;
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_script(broker, SCRIPT_DEPTHS, broker_list_arguments(broker) + broker_queue_arguments(broker));
+	broker_append_lists(broker);
+	broker_append_queues(broker);
+	broker_command(broker, "INFO", 1);
+	broker_argument_text(broker, "memory");
+	struct broker_patience patience = {.until_mono_ns = until_mono_ns, .stop_fd = -1};
+	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
+	status = broker_run(broker, &patience, replies, error);
+	if (status < 0)
+		return status;
+	_cleanup_(broker_reply_free) redisReply *numbers = replies[0];
+	_cleanup_(broker_reply_free) redisReply *memory = replies[1];
+	if (numbers->type != REDIS_REPLY_ARRAY || numbers->elements != DEPTH_COLUMNS * queue_count + 1)
+		return broker_surprise(broker, error);
+	read_depths(numbers, depths, queue_count);
+	*ret_unaccounted = integer_of(numbers->element[DEPTH_COLUMNS * queue_count]);
+	*ret_memory_bytes = info_number(memory, "\nused_memory:");
+	*ret_memory_maximum = info_number(memory, "\nmaxmemory:");
+	return 0;
+}

@@ -1,0 +1,57 @@
+#include "core/broker_internal.h"
+
+#include "core/embed.h"
+
+#include <assert.h>
+#include <string.h>
+
+EMBED_FILE(common_lua, "core/broker/common.lua");
+EMBED_FILE(turn_lua, "core/broker/turn.lua");
+EMBED_FILE(recover_lua, "core/broker/recover.lua");
+EMBED_FILE(holdings_lua, "core/broker/holdings.lua");
+EMBED_FILE(submit_lua, "core/broker/submit.lua");
+EMBED_FILE(look_lua, "core/broker/look.lua");
+EMBED_FILE(cancel_lua, "core/broker/cancel.lua");
+EMBED_FILE(due_lua, "core/broker/due.lua");
+EMBED_FILE(wake_lua, "core/broker/wake.lua");
+EMBED_FILE(grab_lua, "core/broker/grab.lua");
+EMBED_FILE(put_lua, "core/broker/put.lua");
+EMBED_FILE(drop_lua, "core/broker/drop.lua");
+EMBED_FILE(node_lua, "core/broker/node.lua");
+EMBED_FILE(leave_lua, "core/broker/leave.lua");
+EMBED_FILE(nodes_lua, "core/broker/nodes.lua");
+EMBED_FILE(retain_lua, "core/broker/retain.lua");
+EMBED_FILE(depths_lua, "core/broker/depths.lua");
+
+static const struct {
+	const char *begin, *end;
+} scripts[SCRIPT_COUNT] = {
+        [SCRIPT_TURN] = {turn_lua, turn_lua_end},
+        [SCRIPT_RECOVER] = {recover_lua, recover_lua_end},
+        [SCRIPT_HOLDINGS] = {holdings_lua, holdings_lua_end},
+        [SCRIPT_SUBMIT] = {submit_lua, submit_lua_end},
+        [SCRIPT_LOOK] = {look_lua, look_lua_end},
+        [SCRIPT_CANCEL] = {cancel_lua, cancel_lua_end},
+        [SCRIPT_DUE] = {due_lua, due_lua_end},
+        [SCRIPT_WAKE] = {wake_lua, wake_lua_end},
+        [SCRIPT_GRAB] = {grab_lua, grab_lua_end},
+        [SCRIPT_PUT] = {put_lua, put_lua_end},
+        [SCRIPT_DROP] = {drop_lua, drop_lua_end},
+        [SCRIPT_NODE] = {node_lua, node_lua_end},
+        [SCRIPT_LEAVE] = {leave_lua, leave_lua_end},
+        [SCRIPT_NODES] = {nodes_lua, nodes_lua_end},
+        [SCRIPT_RETAIN] = {retain_lua, retain_lua_end},
+        [SCRIPT_DEPTHS] = {depths_lua, depths_lua_end},
+};
+
+int broker_script_text(enum broker_script script, struct buffer *ret_text)
+{
+	const char *begin = scripts[script].begin, *end = scripts[script].end;
+	const char *body = memchr(begin, '\n', (size_t)(end - begin));
+	assert(body && begin[0] == '#'); /* Redis wants `#!lua …` as the very first line */
+	body++;
+	buffer_append(ret_text, begin, (size_t)(body - begin));
+	buffer_append(ret_text, common_lua, embed_length(common_lua));
+	buffer_append(ret_text, body, (size_t)(end - body));
+	return ret_text->status;
+}

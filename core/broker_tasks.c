@@ -1,0 +1,240 @@
+#include "core/broker_internal.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { WATCH_MS = 120 * 1000 };
+
+/* ---- submission and look-up ---- */
+
+/* The queues that a batch means, numbered from 1 in the order in which they come up: a script is told of these only. */
+struct numbering {
+	size_t count;
+	int queues[CONFIG_QUEUES_MAX];  /* by number - 1 */
+	int numbers[CONFIG_QUEUES_MAX]; /* by queue; 0: not meant */
+};
+
+static void number_queues(const struct broker_batch *batch, struct numbering *ret_numbering)
+{
+	*ret_numbering = (struct numbering){0};
+	for (size_t i = 0; i < batch->submission_count; i++) {
+		int queue = batch->submissions[i].task->queue;
+		if (ret_numbering->numbers[queue] > 0)
+			continue;
+		ret_numbering->queues[ret_numbering->count++] = queue;
+		ret_numbering->numbers[queue] = (int)ret_numbering->count;
+	}
+}
+
+static void append_stored(struct broker *broker, const struct broker_batch *batch, const struct task_submission *task)
+{
+	struct task_head head = {.created_ms = batch->created_ms,
+	        .run_at_ms = task->run_at_ms,
+	        .source = batch->source,
+	        .max_attempts = task->max_attempts};
+	strcpy(head.queue, broker->config->queues[task->queue].name); /* a queue's name fits: CONFIG_NAME_MAX */
+	char line[TASK_HEAD_MAX];
+	size_t length = task_head_format(line, &head);
+	broker_argument_pair(broker, (struct bytes){line, length}, task->document);
+}
+
+static void append_submissions(struct broker *broker, const struct broker_batch *batch)
+{
+	struct numbering numbering;
+	number_queues(batch, &numbering);
+	broker_script(broker, SCRIPT_SUBMIT,
+	        broker_list_arguments(broker) + 1 + numbering.count + 4 * batch->submission_count);
+	broker_append_lists(broker);
+	broker_argument_integer(broker, (int64_t)numbering.count);
+	for (size_t i = 0; i < numbering.count; i++)
+		broker_argument_text(broker, broker->config->queues[numbering.queues[i]].name);
+	for (size_t i = 0; i < batch->submission_count; i++) {
+		const struct task_submission *task = batch->submissions[i].task;
+		broker_argument_text(broker, task->id);
+		broker_argument_integer(broker, numbering.numbers[task->queue]);
+		broker_argument_integer(broker, task->run_at_ms);
+		append_stored(broker, batch, task);
+	}
+}
+
+static void append_looks(struct broker *broker, const struct broker_batch *batch)
+{
+	broker_script(broker, SCRIPT_LOOK, 1 + 2 * batch->look_count);
+	broker_argument_integer(broker, WATCH_MS);
+	for (size_t i = 0; i < batch->look_count; i++) {
+		broker_argument_text(broker, batch->looks[i].id);
+		broker_argument_integer(broker, batch->looks[i].watch);
+	}
+}
+
+static int read_submissions(const redisReply *reply, struct broker_batch *batch)
+{
+	if (reply->type != REDIS_REPLY_STRING || reply->len != batch->submission_count)
+		return -EINVAL;
+	for (size_t i = 0; i < batch->submission_count; i++)
+		batch->submissions[i].duplicate = reply->str[i] == '1';
+	return 0;
+}
+
+static bool is_state(const redisReply *reply)
+{
+	return reply->type == REDIS_REPLY_STRING && reply->len == 1 && strchr("PWRSDC", reply->str[0]);
+}
+
+static int read_looks(const redisReply *reply, struct broker_batch *batch)
+{
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 * batch->look_count)
+		return -EINVAL;
+	for (size_t i = 0; i < batch->look_count; i++) {
+		redisReply *const *columns = reply->element + 4 * i;
+		if (!is_state(columns[2]) || columns[3]->type != REDIS_REPLY_INTEGER)
+			return -EINVAL;
+		struct broker_look *look = &batch->looks[i];
+		look->stored = broker_reply_bytes(columns[0]);
+		look->record = broker_reply_bytes(columns[1]);
+		look->known = look->stored.data;
+		look->state = (enum task_state)columns[2]->str[0];
+		look->cancel_requested = columns[3]->integer == 1;
+	}
+	return 0;
+}
+
+static int read_batch(redisReply **replies, struct broker_batch *batch)
+{
+	size_t next = 0;
+	if (batch->submission_count > 0 && read_submissions(replies[next++], batch) < 0)
+		return -EINVAL;
+	if (batch->look_count == 0)
+		return 0;
+	if (read_looks(replies[next], batch) < 0)
+		return -EINVAL;
+	batch->reply = replies[next];
+	replies[next] = NULL;
+	return 0;
+}
+
+int broker_batch(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error)
+{
+	batch->reply = NULL;
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	if (batch->submission_count > 0)
+		append_submissions(broker, batch);
+	if (batch->look_count > 0)
+		append_looks(broker, batch);
+	if (broker->command_count == 0)
+		return 0;
+	struct broker_patience patience = {.until_mono_ns = until_mono_ns, .stop_fd = -1};
+	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
+	status = broker_run(broker, &patience, replies, error);
+	if (status < 0)
+		return status;
+	status = read_batch(replies, batch);
+	broker_reply_free(&replies[0]);
+	broker_reply_free(&replies[1]);
+	return status < 0 ? broker_surprise(broker, error) : 0;
+}
+
+void broker_batch_fini(struct broker_batch *batch)
+{
+	if (batch->reply)
+		freeReplyObject(batch->reply);
+	batch->reply = NULL;
+}
+
+/* ---- cancelling ---- */
+
+int broker_cancel(struct broker *broker, const char *id, int64_t until_mono_ns, struct error *error)
+{
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_script(broker, SCRIPT_CANCEL, 1);
+	broker_argument_text(broker, id);
+	int64_t came_of_it;
+	status = broker_call_integer(broker, until_mono_ns, &came_of_it, error);
+	if (status < 0)
+		return status;
+	if (came_of_it < BROKER_CANCEL_UNKNOWN || came_of_it > BROKER_CANCEL_OVER)
+		return broker_surprise(broker, error);
+	return (int)came_of_it;
+}
+
+int broker_cancels(struct broker *broker, int64_t until_mono_ns, char (**ret_ids)[ID_MAX + 1], size_t *ret_count,
+        struct error *error)
+{
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_command(broker, "SMEMBERS", 1);
+	broker_argument_key(broker, "cancels", "");
+	_cleanup_(broker_reply_free) redisReply *reply = NULL;
+	status = broker_call(broker, until_mono_ns, &reply, error);
+	if (status < 0)
+		return status;
+	if (reply->type != REDIS_REPLY_ARRAY)
+		return broker_surprise(broker, error);
+	char(*ids)[ID_MAX + 1] = calloc(reply->elements + 1, sizeof *ids);
+	if (!ids)
+		return -ENOMEM;
+	size_t count = 0;
+	for (size_t i = 0; i < reply->elements; i++) {
+		struct bytes id = broker_reply_bytes(reply->element[i]);
+		if (id.data && id.length <= ID_MAX)
+			memcpy(ids[count++], id.data, id.length);
+	}
+	*ret_ids = ids;
+	*ret_count = count;
+	return 0;
+}
+
+/* ---- ends of watched tasks ---- */
+
+int broker_subscribe(struct broker *broker, int64_t until_mono_ns, struct error *error)
+{
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_command(broker, "SUBSCRIBE", 1);
+	broker_argument_key(broker, "ended", "");
+	_cleanup_(broker_reply_free) redisReply *reply = NULL;
+	return broker_call(broker, until_mono_ns, &reply, error);
+}
+
+int broker_fd(const struct broker *broker)
+{
+	return broker->redis ? broker->redis->fd : -1;
+}
+
+/* "message", the channel, "id\nrecord". */
+static int read_announcement(const redisReply *reply, char id[ID_MAX + 1], struct bytes *ret_record)
+{
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+		return -EINVAL;
+	struct bytes text = broker_reply_bytes(reply->element[2]);
+	const char *end = text.data ? memchr(text.data, '\n', text.length) : NULL;
+	if (!end || end - text.data > ID_MAX)
+		return -EINVAL;
+	size_t length = (size_t)(end - text.data);
+	memcpy(id, text.data, length);
+	id[length] = '\0';
+	*ret_record = (struct bytes){end + 1, text.length - length - 1};
+	return 0;
+}
+
+int broker_next(struct broker *broker, char id[ID_MAX + 1], struct bytes *ret_record)
+{
+	if (!broker->redis)
+		return BROKER_AWAY;
+	for (;;) {
+		broker_reply_free(&broker->announcement);
+		int status = broker_receive_arrived(broker, &broker->announcement, NULL);
+		if (status <= 0)
+			return status;
+		if (read_announcement(broker->announcement, id, ret_record) == 0)
+			return 1;
+	}
+}

@@ -1,0 +1,144 @@
+/* config: one deployment's settings, read from YAML, checked by tables, never changed afterwards.
+ *
+ * Read once, before the first process is made, by the process that will be the guardian; everybody below inherits the
+ * struct in its memory and only reads it. Indices (of queues, pools) are positions in these arrays and stand for the
+ * thing everywhere in C; names stand for it everywhere outside. */
+#ifndef MUSTER_CORE_CONFIG_H
+#define MUSTER_CORE_CONFIG_H
+
+#include "core/error.h"
+#include "core/schema.h"
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum {
+	CONFIG_QUEUES_MAX = 128,
+	CONFIG_POOLS_MAX = 64,
+	CONFIG_WORKERS_MAX = 4000, /* over all pools */
+	CONFIG_NAME_MAX = 64,      /* characters of a queue's, pool's or namespace's name: letters, digits, _ . - */
+	CONFIG_LISTEN_MAX = 16,
+};
+
+enum config_durability { CONFIG_DURABILITY_PROCESS, CONFIG_DURABILITY_POWER };
+enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARN, CONFIG_LOG_ERROR };
+enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+
+enum config_broker_kind { CONFIG_BROKER_EMBEDDED, CONFIG_BROKER_TCP, CONFIG_BROKER_UNIX };
+
+struct config_broker { /* where the broker is: `broker` and `broker_password_file`, taken apart */
+	enum config_broker_kind kind;
+	char *host; /* TCP */
+	int port;
+	char *path;            /* UNIX; EMBEDDED: <state_dir>/redis.sock */
+	char *user, *password; /* NULL: none */
+	int db;
+};
+
+struct config_backoff {
+	int64_t base_ms, max_ms;
+	double factor, jitter; /* the n-th wait is base · factor^(n−1), at most max, ± jitter (0–1) of itself */
+};
+
+struct config_retention {
+	int64_t succeeded_ms, dead_ms, cancelled_ms; /* how long an ended task can be looked up */
+	int64_t max;                                 /* tasks kept per state */
+};
+
+struct config_queue {
+	char *name;
+	char *list;      /* key of the plain list that foreign producers LPUSH to; NULL: none */
+	int64_t list_db; /* its database, or -1: the broker's */
+	int64_t retry;   /* executions in all, where the task does not say */
+	struct config_backoff backoff;
+	int64_t timeout_ms; /* SCHEMA_NONE: none */
+	int64_t max_crashes;
+	struct config_retention retention;
+	json_t *list_value; /* `list` as it is written: a string, or {key, db} */
+};
+
+struct config_weight {
+	int queue;  /* index into config.queues */
+	int weight; /* 1 … 1000 */
+};
+
+struct config_pool {
+	char *name;
+	int64_t workers;
+	struct config_weight *queues; /* owned, in the order of the file */
+	size_t queue_count;
+	bool strict;
+	int64_t heartbeat_timeout_ms;
+	int64_t kill_grace_ms;
+	struct schema_strings preload;
+	char *title_prefix;
+	int64_t max_tasks;    /* SCHEMA_NONE: none */
+	int64_t max_memory;   /* bytes; SCHEMA_NONE: none */
+	int64_t max_age_ms;   /* SCHEMA_NONE: none */
+	json_t *queues_value; /* `queues` as an object: name → weight */
+};
+
+struct config_handler {
+	char *class;  /* the class, as tasks name it */
+	char *module; /* absolute path of the shared object */
+};
+
+struct config {
+	char *path;                   /* the file, or NULL: none was given */
+	struct schema_strings listen; /* "127.0.0.1:7077", "[::1]:7077", "unix:/path" */
+	char *user;                   /* NULL: stay who we are (not root) */
+	char *broker;                 /* "embedded" or a URL */
+	struct config_broker address; /* what that says */
+	char *broker_password_file;
+	bool broker_evicts_accepted;
+	int durability; /* enum config_durability */
+	char *namespace;
+	int64_t node_timeout_ms;
+	char *state_dir; /* absolute */
+	int64_t shutdown_grace_ms;
+	struct {
+		int level, format; /* enum config_log_level, enum config_log_format */
+		char *file;        /* NULL: stderr */
+	} log;
+	struct {
+		int64_t document, body, connections, batch, result;
+		int64_t broker_memory; /* bytes; SCHEMA_NONE: a quarter of the machine's */
+	} limits;
+	struct config_queue *queues; /* owned; `default` is always among them */
+	size_t queue_count;
+	struct config_pool *pools; /* owned; at least one */
+	size_t pool_count;
+	struct config_handler *handlers; /* owned */
+	size_t handler_count;
+	char **warnings; /* owned sentences, "FILE:LINE: …" where a line is known: valid, but hardly meant */
+	size_t warning_count;
+};
+
+/* Reads the file (NULL: no file, all defaults), then the environment variables MUSTER_LISTEN (comma-separated),
+ * MUSTER_BROKER, MUSTER_STATE_DIR, MUSTER_USER, MUSTER_NAMESPACE, MUSTER_LOG_LEVEL, which override it (empty ones do
+ * not). Relative paths are relative to the file's directory, MUSTER_STATE_DIR to the working directory. `module_dir` is
+ * where modules without a slash in their name are looked for, and where the bundled ones are.
+ * Returns 0; -EINVAL with `error` = "FILE:LINE: sentence" of the first fault (further ones: one line each, in
+ * *ret_details, owned, NULL when there are none); another negative errno when the file cannot be read. */
+int config_load(
+        const char *path, const char *module_dir, struct config **ret_config, struct error *error, char **ret_details);
+void config_free(struct config *config);
+
+/* The table of the file's keys (for the manual). */
+extern const struct schema config_schema;
+
+/* The effective configuration as YAML that musterd reads back, secrets masked (also a password in `broker`).
+ * Owned by the caller (free()); NULL: no memory. */
+char *config_print(const struct config *config);
+
+/* Index of a queue or pool by name, or -1. */
+int config_find_queue(const struct config *config, const char *name, size_t length);
+int config_find_pool(const struct config *config, const char *name);
+
+/* Milliseconds before execution number `execution` + 1 of a task whose execution `execution` (1 …) asked for a retry.
+ * `random` is in [0, 1). Pure. */
+int64_t config_backoff_ms(const struct config_backoff *backoff, int64_t execution, double random);
+
+#endif

@@ -1,0 +1,61 @@
+/* config_internal: what the files of config share, and nobody else. */
+#ifndef MUSTER_CORE_CONFIG_INTERNAL_H
+#define MUSTER_CORE_CONFIG_INTERNAL_H
+
+#include "core/config.h"
+
+/* What pools take from when they do not say. */
+#define CONFIG_PLAIN_QUEUE "async_task_queue"
+#define CONFIG_POOL_QUEUES "{\"default\": 1, \"" CONFIG_PLAIN_QUEUE "\": 1}"
+
+/* What is known beside the values themselves when they are looked at as a whole. */
+struct config_context {
+	struct config *config;
+	const char *directory; /* absolute: what relative paths are relative to */
+	const char *module_dir;
+	struct schema_faults *faults;
+	struct schema_faults *warnings;
+	int status; /* 0 or -ENOMEM */
+};
+
+enum { CONFIG_SOCKET_PATH_MAX = 107 }; /* what sun_path holds, without its NUL */
+
+/* ---- config_table.c ---- */
+
+extern const struct schema config_queue_schema;
+extern const struct schema config_list_schema; /* {key, db} of a queue's `list` */
+
+struct config_list {
+	char *key;
+	int64_t db; /* SCHEMA_NONE: the broker's */
+};
+
+/* 1–CONFIG_NAME_MAX letters, digits, `_`, `.`, `-`: safe in keys, URLs, metrics and process titles. */
+bool config_name_is_valid(const char *name);
+
+/* ---- config_queues.c: queues, pools and what they say of each other; config_places.c: addresses, files, accounts.
+ * Faults go into the context. ---- */
+
+void config_check_queues(struct config_context *context);
+void config_check_places(struct config_context *context);
+
+/* ---- config_broker.c ---- */
+
+/* Takes `broker` apart. `embedded` leaves path NULL. Returns 0, -EINVAL or -ENOMEM. */
+int config_broker_parse(const char *broker, struct config_broker *ret_broker, struct error *error);
+void config_broker_fini(struct config_broker *broker);
+
+/* The URL without its password; owned by the caller (NULL: no memory). */
+char *config_broker_mask(const char *broker);
+
+/* ---- config_yaml.c: the door to libyaml ---- */
+
+/* Reads one document. *ret_lines: an object, JSON pointer → line. Both owned. `name` is the file's, for errors.
+ * Returns 0; -EINVAL with "FILE:LINE: sentence"; -ENOMEM. */
+int config_yaml_read(
+        const char *name, const char *text, size_t length, json_t **ret_value, json_t **ret_lines, struct error *error);
+
+/* Owned by the caller (free()); NULL: no memory. */
+char *config_yaml_write(const json_t *value);
+
+#endif

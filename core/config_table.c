@@ -1,0 +1,545 @@
+#include "core/config_internal.h"
+
+#include <errno.h>
+#include <string.h>
+
+/* Milliseconds, and bytes, as doubles: ranges of rows. */
+#define SECOND 1e3
+#define HOUR   (3600 * SECOND)
+#define DAY    (24 * HOUR)
+#define KIB    1024.0
+#define MIB    (1024 * KIB)
+#define GIB    (1024 * MIB)
+#define TIB    (1024 * GIB)
+
+static const char *const levels[] = {[CONFIG_LOG_DEBUG] = "debug",
+        [CONFIG_LOG_INFO] = "info",
+        [CONFIG_LOG_WARN] = "warn",
+        [CONFIG_LOG_ERROR] = "error",
+        NULL};
+static const char *const formats[] = {[CONFIG_LOG_TEXT] = "text", [CONFIG_LOG_JSON] = "json", NULL};
+static const char *const durabilities[] = {
+        [CONFIG_DURABILITY_PROCESS] = "process", [CONFIG_DURABILITY_POWER] = "power", NULL};
+static const char *const evictions[] = {"refuse", "accept", NULL};
+static const char *const kinds[] = {"tasks", "service", NULL};
+static const char *const modes[] = {"persistent", "once", NULL};
+
+bool config_name_is_valid(const char *name)
+{
+	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-");
+
+	return length > 0 && length <= CONFIG_NAME_MAX && name[length] == '\0';
+}
+
+/* ---- checks of one value ---- */
+
+static int check_name(const json_t *value, struct error *error)
+{
+	if (config_name_is_valid(json_string_value(value)))
+		return 0;
+	return error_set(error, -EINVAL, "must be 1 to %d letters, digits, `_`, `.` or `-`, not \"%.*s\"",
+	        CONFIG_NAME_MAX, CONFIG_NAME_MAX, json_string_value(value));
+}
+
+static int check_not_empty(const json_t *value, struct error *error)
+{
+	return json_string_length(value) > 0 ? 0 : error_set(error, -EINVAL, "must not be empty");
+}
+
+static int check_title_prefix(const json_t *value, struct error *error)
+{
+	for (const char *at = json_string_value(value); *at != '\0'; at++)
+		if (*at <= ' ' || *at > '~')
+			return error_set(error, -EINVAL, "must be printable ASCII without blanks");
+	return 0;
+}
+
+static int check_list(const json_t *value, struct error *error)
+{
+	if (json_is_null(value) || json_is_object(value) || json_string_length(value) > 0)
+		return 0;
+	return error_set(error, -EINVAL, "must be the key of a Redis list, or {key, db}");
+}
+
+static int check_weights(const json_t *value, struct error *error)
+{
+	if (json_is_object(value) || json_is_array(value))
+		return 0;
+	return error_set(error, -EINVAL, "must be names of queues with their weights, as in {mail: 2, default: 1}");
+}
+
+/* ---- the tables ---- */
+
+#define IN(part, field) (offsetof(struct config, part.field) - offsetof(struct config, part))
+
+static const struct schema_member log_members[] = {
+        {.name = "level",
+                .type = SCHEMA_ENUM,
+                .offset = IN(log, level),
+                .fallback = "\"info\"",
+                .words = levels,
+                .help = "What is logged: lines of this level and graver ones."},
+        {.name = "format",
+                .type = SCHEMA_ENUM,
+                .offset = IN(log, format),
+                .fallback = "\"text\"",
+                .words = formats,
+                .help = "Lines of key=value, or a JSON object a line."},
+        {.name = "file",
+                .type = SCHEMA_STRING,
+                .offset = IN(log, file),
+                .check = check_not_empty,
+                .help = "Where the log goes; null: standard error."},
+        {0},
+};
+static const struct schema log_schema = {"log", log_members, 0};
+
+static const struct schema_member auth_members[] = {
+        {.name = "tokens",
+                .type = SCHEMA_VALUE,
+                .later = true,
+                .fallback = "[]",
+                .help = "Who may call the API with which token."},
+        {0},
+};
+static const struct schema auth_schema = {"auth", auth_members, 0};
+
+static const struct schema_member tls_members[] = {
+        {.name = "certificate", .type = SCHEMA_VALUE, .later = true, .help = "File of the API's certificate."},
+        {.name = "key", .type = SCHEMA_VALUE, .later = true, .help = "File of its private key."},
+        {0},
+};
+static const struct schema tls_schema = {"tls", tls_members, 0};
+
+static const struct schema_member http_members[] = {
+        {.name = "allow",
+                .type = SCHEMA_VALUE,
+                .later = true,
+                .fallback = "[]",
+                .help = "Private hosts or networks that the class Http may reach."},
+        {.name = "origins",
+                .type = SCHEMA_VALUE,
+                .later = true,
+                .fallback = "[]",
+                .help = "Other sites whose pages may call the API."},
+        {.name = "requests_per_second", .type = SCHEMA_VALUE, .later = true, .help = "Bound for each client address."},
+        {0},
+};
+static const struct schema http_schema = {"http", http_members, 0};
+
+static const struct schema_member limits_members[] = {
+        {.name = "document",
+                .type = SCHEMA_SIZE,
+                .offset = IN(limits, document),
+                .fallback = "\"1MiB\"",
+                .minimum = 64,
+                .maximum = 256 * MIB,
+                .help = "One task document."},
+        {.name = "body",
+                .type = SCHEMA_SIZE,
+                .offset = IN(limits, body),
+                .fallback = "\"16MiB\"",
+                .minimum = 64,
+                .maximum = GIB,
+                .help = "The body of one request."},
+        {.name = "connections",
+                .type = SCHEMA_INTEGER,
+                .offset = IN(limits, connections),
+                .fallback = "1024",
+                .minimum = 1,
+                .maximum = 1000000,
+                .help = "HTTP connections at a time."},
+        {.name = "batch",
+                .type = SCHEMA_INTEGER,
+                .offset = IN(limits, batch),
+                .fallback = "10000",
+                .minimum = 1,
+                .maximum = 1000000,
+                .help = "Documents in one request."},
+        {.name = "result",
+                .type = SCHEMA_SIZE,
+                .offset = IN(limits, result),
+                .fallback = "\"64KiB\"",
+                .minimum = 16,
+                .maximum = 64 * MIB,
+                .help = "What one task may return; more is a failure that says so."},
+        {.name = "log",
+                .type = SCHEMA_SIZE,
+                .later = true,
+                .fallback = "\"64KiB\"",
+                .help = "What is kept of one task's log."},
+        {.name = "broker_memory",
+                .type = SCHEMA_SIZE,
+                .offset = IN(limits, broker_memory),
+                .minimum = MIB,
+                .maximum = 64 * TIB,
+                .help = "The embedded broker's bound; null: a quarter of the machine's memory."},
+        {0},
+};
+static const struct schema limits_schema = {"limits", limits_members, 0};
+
+static const struct schema_member backoff_members[] = {
+        {.name = "base",
+                .type = SCHEMA_DURATION,
+                .offset = offsetof(struct config_backoff, base_ms),
+                .fallback = "\"0s\"",
+                .minimum = 0,
+                .maximum = 365 * DAY,
+                .help = "The first wait."},
+        {.name = "factor",
+                .type = SCHEMA_REAL,
+                .offset = offsetof(struct config_backoff, factor),
+                .fallback = "2",
+                .minimum = 1,
+                .maximum = 1000,
+                .help = "Each further wait is so many times the one before."},
+        {.name = "max",
+                .type = SCHEMA_DURATION,
+                .offset = offsetof(struct config_backoff, max_ms),
+                .fallback = "\"1h\"",
+                .minimum = 0,
+                .maximum = 365 * DAY,
+                .help = "The longest wait."},
+        {.name = "jitter",
+                .type = SCHEMA_REAL,
+                .offset = offsetof(struct config_backoff, jitter),
+                .fallback = "0.1",
+                .minimum = 0,
+                .maximum = 1,
+                .help = "Each wait is made longer or shorter at random by up to this part of it."},
+        {0},
+};
+static const struct schema backoff_schema = {"backoff", backoff_members, sizeof(struct config_backoff)};
+
+static const struct schema_member retention_members[] = {
+        {.name = "succeeded",
+                .type = SCHEMA_DURATION,
+                .offset = offsetof(struct config_retention, succeeded_ms),
+                .fallback = "\"10m\"",
+                .minimum = 0,
+                .maximum = 3650 * DAY,
+                .help = "How long a succeeded task can be looked up."},
+        {.name = "dead",
+                .type = SCHEMA_DURATION,
+                .offset = offsetof(struct config_retention, dead_ms),
+                .fallback = "\"7d\"",
+                .minimum = 0,
+                .maximum = 3650 * DAY,
+                .help = "How long a dead one."},
+        {.name = "cancelled",
+                .type = SCHEMA_DURATION,
+                .offset = offsetof(struct config_retention, cancelled_ms),
+                .fallback = "\"10m\"",
+                .minimum = 0,
+                .maximum = 3650 * DAY,
+                .help = "How long a cancelled one."},
+        {.name = "max",
+                .type = SCHEMA_INTEGER,
+                .offset = offsetof(struct config_retention, max),
+                .fallback = "100000",
+                .minimum = 0,
+                .maximum = 1e9,
+                .help = "How many of each state at most."},
+        {0},
+};
+static const struct schema retention_schema = {"retention", retention_members, sizeof(struct config_retention)};
+
+static const struct schema_member list_members[] = {
+        {.name = "key",
+                .type = SCHEMA_STRING,
+                .offset = offsetof(struct config_list, key),
+                .required = true,
+                .check = check_not_empty,
+                .help = "The list's key, prefix included."},
+        {.name = "db",
+                .type = SCHEMA_INTEGER,
+                .offset = offsetof(struct config_list, db),
+                .minimum = 0,
+                .maximum = 65535,
+                .help = "Its database; null: the broker's."},
+        {0},
+};
+const struct schema config_list_schema = {"list", list_members, sizeof(struct config_list)};
+
+#define QUEUE(field) offsetof(struct config_queue, field)
+
+static const struct schema_member queue_members[] = {
+        {.name = "name",
+                .type = SCHEMA_STRING,
+                .offset = QUEUE(name),
+                .required = true,
+                .check = check_name,
+                .help = "The queue's name."},
+        {.name = "list",
+                .type = SCHEMA_VALUE,
+                .offset = QUEUE(list_value),
+                .check = check_list,
+                .help = "A plain Redis list that foreign producers LPUSH to: its key, or {key, db}."},
+        {.name = "retry",
+                .type = SCHEMA_INTEGER,
+                .offset = QUEUE(retry),
+                .fallback = "1",
+                .minimum = 1,
+                .maximum = 1000,
+                .help = "Executions in all, where the task does not say."},
+        {.name = "backoff",
+                .type = SCHEMA_OBJECT,
+                .offset = QUEUE(backoff),
+                .nested = &backoff_schema,
+                .help = "How long a task waits before it runs again."},
+        {.name = "timeout",
+                .type = SCHEMA_DURATION,
+                .offset = QUEUE(timeout_ms),
+                .minimum = 1,
+                .maximum = 365 * DAY,
+                .help = "The most that one execution may take, where the task does not say."},
+        {.name = "max_crashes",
+                .type = SCHEMA_INTEGER,
+                .offset = QUEUE(max_crashes),
+                .fallback = "3",
+                .minimum = 1,
+                .maximum = 1000000,
+                .help = "Deaths of its worker that one task may cause before it is dead."},
+        {.name = "retention",
+                .type = SCHEMA_OBJECT,
+                .offset = QUEUE(retention),
+                .nested = &retention_schema,
+                .help = "How long, and how many, ended tasks are kept, per state."},
+        {.name = "max_active",
+                .type = SCHEMA_VALUE,
+                .later = true,
+                .help = "Tasks of the queue that may run at a time."},
+        {.name = "max_depth", .type = SCHEMA_VALUE, .later = true, .help = "Tasks that may wait in the queue."},
+        {0},
+};
+const struct schema config_queue_schema = {"queue", queue_members, sizeof(struct config_queue)};
+
+#define POOL(field) offsetof(struct config_pool, field)
+
+static const struct schema_member pool_members[] = {
+        {.name = "name",
+                .type = SCHEMA_STRING,
+                .offset = POOL(name),
+                .required = true,
+                .check = check_name,
+                .help = "The pool's name."},
+        {.name = "kind",
+                .type = SCHEMA_ENUM,
+                .later = true,
+                .fallback = "\"tasks\"",
+                .words = kinds,
+                .help = "What its workers do: run tasks, or a loop of their own."},
+        {.name = "workers",
+                .type = SCHEMA_INTEGER,
+                .offset = POOL(workers),
+                .minimum = 1,
+                .maximum = CONFIG_WORKERS_MAX,
+                .digits = true,
+                .help = "How many worker processes; null: the number of processors."},
+        {.name = "queues",
+                .type = SCHEMA_VALUE,
+                .offset = POOL(queues_value),
+                .fallback = CONFIG_POOL_QUEUES,
+                .check = check_weights,
+                .help = "The queues it takes from, with their weights, 1 to 1000."},
+        {.name = "strict",
+                .type = SCHEMA_BOOLEAN,
+                .offset = POOL(strict),
+                .fallback = "false",
+                .help = "Take from a queue only while those before it are empty."},
+        {.name = "heartbeat_timeout",
+                .type = SCHEMA_DURATION,
+                .offset = POOL(heartbeat_timeout_ms),
+                .fallback = "\"10s\"",
+                .minimum = 50,
+                .maximum = 7 * DAY,
+                .help = "A worker that is silent for so long is ended and replaced."},
+        {.name = "kill_grace",
+                .type = SCHEMA_DURATION,
+                .offset = POOL(kill_grace_ms),
+                .fallback = "\"500ms\"",
+                .minimum = 0,
+                .maximum = HOUR,
+                .help = "What a worker that is to end gets before SIGKILL."},
+        {.name = "preload",
+                .type = SCHEMA_STRINGS,
+                .offset = POOL(preload),
+                .fallback = "[]",
+                .help = "Classes to load at a worker's start, not at their first task."},
+        {.name = "title_prefix",
+                .type = SCHEMA_STRING,
+                .offset = POOL(title_prefix),
+                .fallback = "\"\"",
+                .minimum = 0,
+                .maximum = 32,
+                .check = check_title_prefix,
+                .help = "Put before the processes' titles."},
+        {.name = "max_tasks",
+                .type = SCHEMA_INTEGER,
+                .offset = POOL(max_tasks),
+                .minimum = 1,
+                .maximum = 1e15,
+                .help = "A worker is recycled after so many tasks."},
+        {.name = "max_memory",
+                .type = SCHEMA_SIZE,
+                .offset = POOL(max_memory),
+                .minimum = MIB,
+                .maximum = 64 * TIB,
+                .help = "Above it between tasks a worker is recycled; during a task it is ended."},
+        {.name = "max_age",
+                .type = SCHEMA_DURATION,
+                .offset = POOL(max_age_ms),
+                .minimum = 100,
+                .maximum = 3650 * DAY,
+                .help = "A worker is recycled after so long."},
+        {.name = "service",
+                .type = SCHEMA_VALUE,
+                .later = true,
+                .help = "The service's module, of a pool of kind service."},
+        {.name = "exec",
+                .type = SCHEMA_VALUE,
+                .later = true,
+                .help = "The service's program, of a pool of kind service."},
+        {.name = "env", .type = SCHEMA_VALUE, .later = true, .help = "Its environment."},
+        {.name = "cwd", .type = SCHEMA_VALUE, .later = true, .help = "Its working directory."},
+        {.name = "umask", .type = SCHEMA_VALUE, .later = true, .help = "Its umask."},
+        {.name = "nice", .type = SCHEMA_VALUE, .later = true, .help = "Its nice value."},
+        {.name = "user", .type = SCHEMA_VALUE, .later = true, .help = "Who it runs as."},
+        {.name = "rlimits", .type = SCHEMA_VALUE, .later = true, .help = "Its resource limits."},
+        {0},
+};
+static const struct schema pool_schema = {"pool", pool_members, sizeof(struct config_pool)};
+
+static const struct schema_member handler_members[] = {
+        {.name = "class",
+                .type = SCHEMA_STRING,
+                .offset = offsetof(struct config_handler, class),
+                .required = true,
+                .help = "The class, as tasks name it."},
+        {.name = "module",
+                .type = SCHEMA_STRING,
+                .offset = offsetof(struct config_handler, module),
+                .check = check_not_empty,
+                .help = "Its shared object: a name in the module directory, or a path."},
+        {.name = "exec", .type = SCHEMA_VALUE, .later = true, .help = "A program that speaks the exec protocol."},
+        {.name = "mode",
+                .type = SCHEMA_ENUM,
+                .later = true,
+                .words = modes,
+                .help = "One child for many tasks, or one a task."},
+        {.name = "env", .type = SCHEMA_VALUE, .later = true, .help = "The child's environment."},
+        {.name = "cwd", .type = SCHEMA_VALUE, .later = true, .help = "Its working directory."},
+        {.name = "concurrency", .type = SCHEMA_VALUE, .later = true, .help = "Tasks that one child runs at a time."},
+        {.name = "redact", .type = SCHEMA_VALUE, .later = true, .help = "Parts of the document that are never shown."},
+        {.name = "umask", .type = SCHEMA_VALUE, .later = true, .help = "The child's umask."},
+        {.name = "nice", .type = SCHEMA_VALUE, .later = true, .help = "Its nice value."},
+        {.name = "user", .type = SCHEMA_VALUE, .later = true, .help = "Who it runs as."},
+        {.name = "rlimits", .type = SCHEMA_VALUE, .later = true, .help = "Its resource limits."},
+        {.name = "http", .type = SCHEMA_VALUE, .later = true, .help = "A URL that tasks are posted to."},
+        {.name = "secret_file", .type = SCHEMA_VALUE, .later = true, .help = "What these requests are signed with."},
+        {0},
+};
+static const struct schema handler_schema = {"handler", handler_members, sizeof(struct config_handler)};
+
+#define CONFIG(field) offsetof(struct config, field)
+
+/* An OBJECTS row fills a pointer and a count that stand side by side, as in struct schema_list. */
+_Static_assert(CONFIG(queue_count) - CONFIG(queues) == offsetof(struct schema_list, count), "queues are a schema_list");
+_Static_assert(CONFIG(pool_count) - CONFIG(pools) == offsetof(struct schema_list, count), "pools are a schema_list");
+_Static_assert(CONFIG(handler_count) - CONFIG(handlers) == offsetof(struct schema_list, count), "so are handlers");
+
+static const struct schema_member config_members[] = {
+        {.name = "listen",
+                .type = SCHEMA_STRINGS,
+                .offset = CONFIG(listen),
+                .fallback = "[\"127.0.0.1:7077\"]",
+                .minimum = 1,
+                .maximum = CONFIG_LISTEN_MAX,
+                .help = "Where the API listens: address:port, [address]:port or unix:/path."},
+        {.name = "user",
+                .type = SCHEMA_STRING,
+                .offset = CONFIG(user),
+                .check = check_not_empty,
+                .help = "Started as root: who everything below the guardian runs as; null: muster if it exists, else "
+                        "nobody."},
+        {.name = "broker",
+                .type = SCHEMA_STRING,
+                .offset = CONFIG(broker),
+                .fallback = "\"embedded\"",
+                .help = "embedded, redis://[user:pass@]host:port/db or unix:///path."},
+        {.name = "broker_password_file",
+                .type = SCHEMA_STRING,
+                .offset = CONFIG(broker_password_file),
+                .check = check_not_empty,
+                .help = "File with the broker's password, kept out of this one."},
+        {.name = "broker_eviction",
+                .type = SCHEMA_BOOLEAN,
+                .offset = CONFIG(broker_evicts_accepted),
+                .fallback = "\"refuse\"",
+                .words = evictions,
+                .help = "accept: take a broker whose maxmemory-policy may evict keys, and with them tasks."},
+        {.name = "durability",
+                .type = SCHEMA_ENUM,
+                .offset = CONFIG(durability),
+                .fallback = "\"process\"",
+                .words = durabilities,
+                .help = "What accepted tasks survive: the death of any process, or a power cut as well."},
+        {.name = "namespace",
+                .type = SCHEMA_STRING,
+                .offset = CONFIG(namespace),
+                .fallback = "\"muster\"",
+                .check = check_name,
+                .help = "One deployment's keys in the broker."},
+        {.name = "node_timeout",
+                .type = SCHEMA_DURATION,
+                .offset = CONFIG(node_timeout_ms),
+                .fallback = "\"15s\"",
+                .minimum = SECOND,
+                .maximum = DAY,
+                .help = "A node not heard of for so long is dead: its tasks go to others."},
+        {.name = "state_dir",
+                .type = SCHEMA_STRING,
+                .offset = CONFIG(state_dir),
+                .check = check_not_empty,
+                .help = "null: /var/lib/muster for root, else $XDG_STATE_HOME/muster or ~/.local/state/muster."},
+        {.name = "shutdown_grace",
+                .type = SCHEMA_DURATION,
+                .offset = CONFIG(shutdown_grace_ms),
+                .fallback = "\"30s\"",
+                .minimum = 0,
+                .maximum = 7 * DAY,
+                .help = "An ordered stop is over within this."},
+        {.name = "log", .type = SCHEMA_OBJECT, .offset = CONFIG(log), .nested = &log_schema, .help = "The log."},
+        {.name = "auth", .type = SCHEMA_OBJECT, .nested = &auth_schema, .help = "Who may call the API."},
+        {.name = "tls", .type = SCHEMA_OBJECT, .nested = &tls_schema, .help = "Encryption of the API."},
+        {.name = "limits",
+                .type = SCHEMA_OBJECT,
+                .offset = CONFIG(limits),
+                .nested = &limits_schema,
+                .help = "Bounds of what comes from outside."},
+        {.name = "http", .type = SCHEMA_OBJECT, .nested = &http_schema, .help = "Bounds of HTTP in and out."},
+        {.name = "queues",
+                .type = SCHEMA_OBJECTS,
+                .offset = CONFIG(queues),
+                .fallback = "[]",
+                .nested = &config_queue_schema,
+                .maximum = CONFIG_QUEUES_MAX,
+                .help = "Queues; one exists when it is declared here or named by a pool."},
+        {.name = "pools",
+                .type = SCHEMA_OBJECTS,
+                .offset = CONFIG(pools),
+                .fallback = "[{\"name\": \"default\"}]",
+                .nested = &pool_schema,
+                .minimum = 1,
+                .maximum = CONFIG_POOLS_MAX,
+                .help = "Sets of identical workers."},
+        {.name = "handlers",
+                .type = SCHEMA_OBJECTS,
+                .offset = CONFIG(handlers),
+                .fallback = "[{\"class\": \"Demo\", \"module\": \"demo.so\"}]",
+                .nested = &handler_schema,
+                .maximum = 4096,
+                .help = "The classes and what runs them; absent: the bundled ones."},
+        {0},
+};
+const struct schema config_schema = {"configuration", config_members, sizeof(struct config)};

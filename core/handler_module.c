@@ -1,0 +1,365 @@
+#include "core/handler_kind.h"
+#include "include/muster.h"
+
+#include <assert.h>
+#include <dlfcn.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { LOG_LINE_MAX = 4096, NOTE_MAX = 128 };
+
+static const int64_t MS_MAX = INT64_C(365) * 24 * 3600 * 1000;
+
+struct module {
+	const struct muster_module *table; /* in the shared object, which stays mapped */
+	const struct handler_host *host;
+	const struct muster_method *last; /* of the task before */
+};
+
+struct muster_task {
+	const struct handler_task *task;
+	const struct handler_host *host;
+	struct handler_result *result;
+	bool spoke;           /* a helper has said how it ends */
+	enum muster_end said; /* what, when it spoke */
+	bool exiting;         /* the hook's: the worker's first thread is stuck, so its functions are out of bounds */
+	struct error why;     /* muster_push's */
+};
+
+/* ---- what a method may call ---- */
+
+const char *muster_id(const struct muster_task *task)
+{
+	return task->task->id;
+}
+const char *muster_class(const struct muster_task *task)
+{
+	return task->task->order->class;
+}
+const char *muster_method(const struct muster_task *task)
+{
+	return task->task->order->method;
+}
+const char *muster_queue(const struct muster_task *task)
+{
+	return task->task->head->queue;
+}
+int muster_attempt(const struct muster_task *task)
+{
+	return task->task->attempt;
+}
+const json_t *muster_param(const struct muster_task *task)
+{
+	return task->task->order->param;
+}
+const json_t *muster_document(const struct muster_task *task)
+{
+	return task->task->order->document;
+}
+
+static enum muster_end speak(struct muster_task *task, enum muster_end end)
+{
+	task->spoke = true;
+	return task->said = end;
+}
+
+enum muster_end muster_ok(struct muster_task *task, json_t *result)
+{
+	handler_result_set_ok(task->result, result);
+	return speak(task, MUSTER_OK);
+}
+
+enum muster_end muster_retry(struct muster_task *task, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	handler_result_set_list(task->result, TASK_VERDICT_RETRY, "retry", format, arguments);
+	va_end(arguments);
+	return speak(task, MUSTER_RETRY);
+}
+
+enum muster_end muster_retry_after(struct muster_task *task, int64_t delay_ms, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	handler_result_set_list(task->result, TASK_VERDICT_RETRY, "retry", format, arguments);
+	va_end(arguments);
+	task->result->delay_ms = delay_ms < 0 ? 0 : delay_ms > MS_MAX ? MS_MAX : delay_ms;
+	return speak(task, MUSTER_RETRY);
+}
+
+enum muster_end muster_fail(struct muster_task *task, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	handler_result_set_list(task->result, TASK_VERDICT_FAIL, "exception", format, arguments);
+	va_end(arguments);
+	return speak(task, MUSTER_FAIL);
+}
+
+void muster_beat(struct muster_task *task)
+{
+	if (!task->exiting)
+		task->host->beat(task->host->context, 0);
+}
+
+void muster_beat_for(struct muster_task *task, int64_t ms)
+{
+	if (!task->exiting)
+		task->host->beat(task->host->context, ms > MS_MAX ? MS_MAX : ms);
+}
+
+void muster_progress(struct muster_task *task, int percent, const char *note)
+{
+	char text[NOTE_MAX];
+
+	if (task->exiting)
+		return;
+	if (note != NULL) {
+		(void)snprintf(text, sizeof text, "%s", note);
+		handler_make_utf8(text);
+		note = text;
+	}
+	task->host->progress(task->host->context, percent < 0 ? 0 : percent > 100 ? 100 : percent, note);
+}
+
+bool muster_stopping(const struct muster_task *task)
+{
+	return task->exiting || task->host->stopping(task->host->context);
+}
+
+int64_t muster_deadline_ms(const struct muster_task *task)
+{
+	return task->exiting ? 0 : task->host->deadline_ms(task->host->context);
+}
+
+void muster_log(struct muster_task *task, const char *format, ...)
+{
+	char line[LOG_LINE_MAX];
+	va_list arguments;
+	int length;
+
+	va_start(arguments, format);
+	length = vsnprintf(line, sizeof line, format, arguments);
+	va_end(arguments);
+	if (length >= 0)
+		task->host->log(task->host->context, line, strlen(line));
+}
+
+int muster_push(struct muster_task *task, const json_t *document, const char **why)
+{
+	int status;
+
+	if (task->exiting)
+		status = error_set(&task->why, -EPERM, "an exiting hook cannot push tasks");
+	else
+		status = task->host->push(task->host->context, document, &task->why);
+	if (status >= 0)
+		return 0;
+	if (why != NULL)
+		*why = task->why.text;
+	return -1;
+}
+
+int muster_demo_directory(const struct muster_task *task)
+{
+	return task->host->demo_dir;
+}
+
+/* ---- loading ---- */
+
+static bool serves(const struct config_handler *config)
+{
+	return config->module != NULL;
+}
+
+/* What we load runs with our rights: nobody else may be able to change it. */
+static int check_file(const struct config_handler *config, struct error *error)
+{
+	struct stat file;
+
+	if (stat(config->module, &file) < 0)
+		return error_set(error, -ELIBACC, "class \"%s\": %s cannot be read: %s", config->class, config->module,
+		        strerror(errno));
+	if (!S_ISREG(file.st_mode))
+		return error_set(error, -ELIBACC, "class \"%s\": %s is not a file", config->class, config->module);
+	if (file.st_uid != 0 && file.st_uid != geteuid())
+		return error_set(error, -ELIBACC,
+		        "class \"%s\": %s belongs to uid %u, neither to root nor to uid %u that runs it", config->class,
+		        config->module, file.st_uid, geteuid());
+	if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		return error_set(error, -ELIBACC,
+		        "class \"%s\": %s can be written by others than its owner (mode %04o)", config->class,
+		        config->module, file.st_mode & 07777U);
+	return 0;
+}
+
+static bool is_name(const char *name)
+{
+	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.\\-");
+
+	return length > 0 && length <= TASK_NAME_MAX && name[length] == '\0';
+}
+
+static int check_methods(const struct config_handler *config, const struct muster_method *methods, struct error *error)
+{
+	if (methods == NULL)
+		return error_set(error, -ELIBBAD, "class \"%s\": %s has no methods", config->class, config->module);
+	for (const struct muster_method *method = methods; method->name != NULL; method++) {
+		if (!is_name(method->name))
+			return error_set(error, -ELIBBAD,
+			        "class \"%s\": %s has a method that no task can name: \"%.128s\"", config->class,
+			        config->module, method->name);
+		if (method->run == NULL)
+			return error_set(error, -ELIBBAD, "class \"%s\": %s has no function for its method \"%s\"",
+			        config->class, config->module, method->name);
+	}
+	return 0;
+}
+
+/* The ABI number first: with another one nothing else in the table is where we would look. */
+static int check_table(const struct config_handler *config, const struct muster_module *table, struct error *error)
+{
+	if (table == NULL)
+		return error_set(error, -ELIBBAD, "class \"%s\": %s has no table `muster_module`", config->class,
+		        config->module);
+	if (table->abi != MUSTER_ABI)
+		return error_set(error, -ELIBBAD,
+		        "class \"%s\": %s is built for ABI %u, this is ABI %u: build it again", config->class,
+		        config->module, (unsigned)table->abi, (unsigned)MUSTER_ABI);
+	if (table->class_name == NULL || strcmp(table->class_name, config->class) != 0)
+		return error_set(error, -ELIBBAD, "class \"%s\": %s holds the class \"%.128s\"", config->class,
+		        config->module, table->class_name != NULL ? table->class_name : "");
+	return check_methods(config, table->methods, error);
+}
+
+/* dlerror's text starts with the path more often than not. */
+static const char *loader_says(const char *path)
+{
+	const char *text = dlerror();
+	size_t length = strlen(path);
+
+	if (text == NULL)
+		return "the loader does not say why";
+	return strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0 ? text + length + 2 : text;
+}
+
+static int load(
+        const struct config_handler *config, const struct handler_host *host, void **ret_handler, struct error *error)
+{
+	struct module *module;
+	const struct muster_module *table;
+	void *object;
+	int status;
+
+	assert(config->module[0] == '/'); /* dlopen would search for a bare name */
+	status = check_file(config, error);
+	if (status < 0)
+		return status;
+	object = dlopen(config->module, RTLD_NOW | RTLD_LOCAL);
+	if (object == NULL)
+		return error_set(error, -ELIBBAD, "class \"%s\": %s cannot be loaded: %s", config->class,
+		        config->module, loader_says(config->module));
+	table = dlsym(object, "muster_module");
+	status = check_table(config, table, error);
+	if (status < 0)
+		return status;
+	module = calloc(1, sizeof *module);
+	if (module == NULL)
+		return error_set(error, -ENOMEM, "class \"%s\": no memory", config->class);
+	module->table = table;
+	module->host = host;
+	*ret_handler = module;
+	return 0;
+}
+
+static int start(void *handler, struct error *error)
+{
+	const struct module *module = handler;
+	const char *why = NULL;
+
+	if (module->table->start == NULL || module->table->start(&why) == 0)
+		return 0;
+	return error_set(error, -ECANCELED, "class \"%s\" does not start: %s", module->table->class_name,
+	        why != NULL ? why : "it does not say why");
+}
+
+/* ---- running ---- */
+
+static const struct muster_method *find_method(struct module *module, const char *name)
+{
+	if (module->last != NULL && strcmp(module->last->name, name) == 0)
+		return module->last;
+	for (const struct muster_method *method = module->table->methods; method->name != NULL; method++)
+		if (strcmp(method->name, name) == 0)
+			return module->last = method;
+	return NULL;
+}
+
+/* Makes a result of a return value that no helper has prepared, or another helper than it says. */
+static void settle(struct muster_task *task, enum muster_end end)
+{
+	static const char *const words[] = {[MUSTER_OK] = "ok", [MUSTER_RETRY] = "retry", [MUSTER_FAIL] = "fail"};
+
+	if ((unsigned)end > MUSTER_FAIL)
+		handler_result_set(task->result, TASK_VERDICT_FAIL, "exception",
+		        "the method \"%s\" returned %d, which is no enum muster_end", muster_method(task), (int)end);
+	else if (task->spoke)
+		handler_result_set(task->result, TASK_VERDICT_FAIL, "exception",
+		        "the method \"%s\" returned %s but had said %s%s%s", muster_method(task), words[end],
+		        words[task->said], task->result->message[0] != '\0' ? ": " : "", task->result->message);
+	else if (end == MUSTER_RETRY)
+		handler_result_set(task->result, TASK_VERDICT_RETRY, "retry", "no message");
+	else if (end == MUSTER_FAIL)
+		handler_result_set(task->result, TASK_VERDICT_FAIL, "exception", "no message");
+}
+
+static void run(void *handler, const struct handler_task *order, struct handler_result *result)
+{
+	struct module *module = handler;
+	const struct muster_method *method = find_method(module, order->order->method);
+	struct muster_task task;
+	enum muster_end end;
+
+	if (method == NULL) {
+		handler_result_set(result, TASK_VERDICT_REFUSED, "unknown_method",
+		        "the class \"%s\" has no method \"%s\"", module->table->class_name, order->order->method);
+		return;
+	}
+	task.task = order; /* field by field: the reason's half kilobyte is not worth clearing for each task */
+	task.host = module->host;
+	task.result = result;
+	task.spoke = false;
+	task.exiting = false;
+	end = method->run(&task);
+	if (!task.spoke || task.said != end)
+		settle(&task, end);
+}
+
+/* The hook gets a task of its own: the first thread may be half way through writing its result. */
+static void exiting(void *handler, const struct handler_task *order)
+{
+	const struct module *module = handler;
+	struct handler_result nobody_reads = {.delay_ms = -1};
+	struct muster_task task = {.task = order, .host = module->host, .result = &nobody_reads, .exiting = true};
+
+	if (module->table->exiting != NULL)
+		module->table->exiting(&task);
+}
+
+const struct handler_kind handler_kind_module = {
+        .serves = serves,
+        .load = load,
+        .start = start,
+        .run = run,
+        .exiting = exiting,
+        .free = free,
+};

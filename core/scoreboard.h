@@ -1,0 +1,295 @@
+/* scoreboard: the shared memory through which the processes of a node see one another.
+ *
+ * One sparse memfd, mapped by the guardian before the first process is made and inherited by all. One writer per field,
+ * no lock: a lock in shared memory does not survive SIGKILL. Each group below names its writer. Words are C11 atomics,
+ * sequentially consistent; text is under a sequence count and for display only.
+ *
+ * Rows [0, row_count) are in use; readers touch no others (reading an untouched page would allocate it). Row 0–3 are the
+ * supervisor, the broker, api and scheduler; workers follow, pool by pool. Each row has an *area* that the process in the
+ * row writes; a worker has everything but its own area read-only.
+ *
+ * A row's life (SUPERVISION.md): `who` = {incarnation : 32, pid : 32}. The supervisor stores {n, 0}, then clones; the
+ * kernel writes the pid half before the child runs. The guardian, when it has reaped the pid, writes the obituary and
+ * last `obit_who` = who. So:
+ *     dead          obit_who == who          (nothing ever clears an obituary)
+ *     being started pid half == 0 and obit_who != who
+ *     alive         otherwise
+ * and incarnation 0 means: never started. */
+#ifndef MUSTER_CORE_SCOREBOARD_H
+#define MUSTER_CORE_SCOREBOARD_H
+
+#include "core/config.h"
+#include "core/task.h"
+
+#include <stdalign.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum {
+	SCOREBOARD_LAYOUT = 1,
+	SCOREBOARD_ROWS = 4096,
+	SCOREBOARD_BATCH = 256,         /* most tasks in one lease */
+	SCOREBOARD_OUTBOX = 128 * 1024, /* bytes of outcomes in one batch */
+	SCOREBOARD_BUCKETS = 20,        /* of a histogram, the last one unbounded */
+	SCOREBOARD_FLIGHT = 32,         /* last tasks of a slot */
+	SCOREBOARD_EXITS = 8,           /* last exits of a slot */
+	SCOREBOARD_REASON_MAX = 256,
+	SCOREBOARD_ROUTES = 64, /* routes of the API that have counters */
+};
+
+enum scoreboard_row { ROW_SUPERVISOR, ROW_BROKER, ROW_API, ROW_SCHEDULER, ROW_WORKERS };
+
+enum scoreboard_state { /* of the process in a row, as it says itself */
+	SCOREBOARD_STARTING,
+	SCOREBOARD_IDLE,
+	SCOREBOARD_BUSY,
+	SCOREBOARD_DRAINING,
+};
+
+/* What a worker says of its own end, should it come now. */
+enum scoreboard_leaving {
+	LEAVING_NOT,
+	LEAVING_RECYCLED, /* max_tasks, max_memory or max_age: its end is in order */
+	LEAVING_UNFIT,    /* it is loading a class: if that ends it, the slot is parked, for what `reason` says */
+};
+
+/* Why a process ended: CONTRACT's last_exit.reason. */
+enum scoreboard_reason {
+	REASON_EXIT,
+	REASON_SIGNAL,
+	REASON_TIMEOUT,
+	REASON_MEMORY,
+	REASON_ORDER,
+	REASON_RECYCLED,
+	REASON_COUNT,
+};
+
+/* What the supervisor has told an incarnation; it only ever rises. */
+enum scoreboard_order {
+	ORDER_NONE,
+	ORDER_DRAIN,   /* SIGTERM: finish the task in hand, give the others back, leave */
+	ORDER_RECYCLE, /* the same, because of max_tasks, max_memory or max_age */
+	ORDER_CANCEL,  /* SIGUSR1: its task was cancelled and went on for longer than kill_grace */
+	ORDER_STOP,    /* SIGUSR1: the node stops and its time is up; the task goes back uncounted */
+	ORDER_ABORT,   /* SIGUSR1: it broke its promise */
+	ORDER_MEMORY,  /* SIGKILL: above max_memory in a task */
+	ORDER_KILL,    /* SIGKILL: it did not leave; the reason is that of the order before, kept in `ordered` */
+};
+
+struct scoreboard_obituary {    /* the guardian's */
+	_Atomic int32_t code;   /* si_code: CLD_EXITED, CLD_KILLED, CLD_DUMPED */
+	_Atomic int32_t status; /* exit status or signal */
+	_Atomic int64_t at_mono_ns;
+	_Atomic int64_t cpu_us; /* user + system */
+	_Atomic int64_t max_rss_kib;
+	_Atomic uint64_t who; /* written last: whom this is about */
+};
+
+struct scoreboard_row_words {
+	alignas(64) _Atomic uint64_t who; /* {incarnation, pid}: the supervisor; pid half: the kernel */
+	/* the supervisor's: */
+	_Atomic uint64_t streak; /* {incarnation, n}: deaths in a row that count for back-off, up to that incarnation */
+	_Atomic int64_t start_at; /* mono ns: not started before (back-off) */
+	_Atomic int64_t born_at;  /* mono ns: when this incarnation was made */
+	_Atomic uint64_t order;   /* {incarnation, enum scoreboard_order | ordered << 8} */
+	_Atomic int64_t order_at; /* mono ns: when */
+	_Atomic uint64_t cancel;  /* {incarnation, serial}: that task of it should stop */
+	_Atomic uint32_t place;   /* pool << 16 | slot + 1; 0: no worker's row */
+	_Atomic uint32_t retired; /* 1: the pool has shrunk; not started again */
+	alignas(64) struct scoreboard_obituary obituary;
+};
+_Static_assert(sizeof(struct scoreboard_row_words) == 128, "a row is two cache lines");
+
+/* One death, as the supervisor understood it; entry [incarnation % SCOREBOARD_EXITS]. Complete ⇔ incarnation is set. */
+struct scoreboard_exit {
+	_Atomic uint32_t incarnation; /* written last; 0 while being written */
+	uint32_t reason;              /* enum scoreboard_reason */
+	uint32_t order;               /* enum scoreboard_order: the last one that was given before the KILL */
+	int32_t code;                 /* exit code, or -1 */
+	int32_t signal;               /* or 0 */
+	int64_t at_ms;                /* wall */
+	int64_t lived_ms;
+	char task[ID_MAX + 1]; /* in hand when it died, or "" */
+};
+
+struct scoreboard_exits { /* the supervisor's */
+	struct scoreboard_exit last[SCOREBOARD_EXITS];
+	_Atomic uint64_t
+		count[REASON_COUNT]; /* {incarnation that was counted last, count}: counting twice changes nothing */
+};
+
+struct scoreboard_histogram {
+	_Atomic uint64_t count[SCOREBOARD_BUCKETS];
+	_Atomic uint64_t sum_us;
+};
+/* Upper bounds in µs, ascending; the last bucket has none. */
+extern const uint64_t scoreboard_bounds_us[SCOREBOARD_BUCKETS - 1];
+void scoreboard_observe(struct scoreboard_histogram *histogram, int64_t duration_us);
+
+/* What one process counted for one queue; never reset, over all incarnations of its slot. */
+struct scoreboard_totals {
+	_Atomic uint64_t succeeded, failed, retried, dead, cancelled, recovered;
+	_Atomic uint64_t submitted_http, submitted_list, submitted_handler;
+	struct scoreboard_histogram duration, wait;
+};
+
+/* A batch position; whoever moves it alone may go on with it (compare-and-swap). */
+enum scoreboard_claim { CLAIM_WAITING, CLAIM_RUNNING, CLAIM_DONE, CLAIM_RETURNED, CLAIM_ABORTED };
+
+/* Outcomes that are not yet reported (BROKER.md). Written by the worker in this order: a new batch: owner = 0, n =
+ * started = finished = 0, elements, n, owner; each task: started = i + 1, handler, outcome, finished = i + 1. Positions
+ * that were given back count as finished with an outcome "B". A worker opens a batch only after a turn was answered, and
+ * a turn is answered only when no older incarnation of the slot holds anything: so nobody's outbox is overwritten
+ * before it was recovered. */
+struct scoreboard_outbox {
+	_Atomic uint64_t owner; /* generation whose batch this is; 0: being replaced */
+	_Atomic uint32_t n, started, finished;
+	_Atomic uint32_t claim[SCOREBOARD_BATCH]; /* enum scoreboard_claim */
+	char element[SCOREBOARD_BATCH][TASK_ELEMENT_MAX];
+	struct {
+		uint32_t offset, length;
+	} outcome[SCOREBOARD_BATCH]; /* a record, into bytes */
+	_Atomic int64_t started_ms;  /* wall: of the task in hand */
+	char bytes[SCOREBOARD_OUTBOX];
+};
+
+struct scoreboard_current { /* text for display, under `sequence`: odd while being written */
+	_Atomic uint32_t sequence;
+	char id[ID_MAX + 1], class[TASK_NAME_MAX + 1], method[TASK_NAME_MAX + 1];
+	char note[128];
+	int32_t progress;   /* percent, -1: none */
+	int64_t started_ms; /* wall; 0: no task in hand */
+	int64_t started_mono_ns;
+};
+
+struct scoreboard_flight { /* one task that this slot ran */
+	char id[ID_MAX + 1], class[TASK_NAME_MAX + 1];
+	char state; /* letter of its record */
+	int64_t at_ms, duration_us;
+};
+
+struct scoreboard_area { /* writer: the process in the row (the supervisor resets the first group between incarnations) */
+	/* These 64 bytes never change layout. */
+	alignas(64) _Atomic uint32_t incarnation; /* whose words these are */
+	_Atomic uint32_t state;                   /* enum scoreboard_state */
+	_Atomic int64_t alive_until;              /* the promise: past this CLOCK_MONOTONIC time, I am stuck */
+	_Atomic int64_t beat_at;                  /* mono ns of the last beat; 0: none yet */
+	_Atomic uint32_t serial;                  /* tasks started by this incarnation; odd/even has no meaning */
+	_Atomic uint32_t in_task;                 /* 1: a handler is running */
+	_Atomic int64_t ready_at;                 /* mono ns of the first idle promise; 0: still starting */
+	_Atomic int64_t broker_at;                /* mono ns of the broker's last answer; 0: none yet */
+	_Atomic uint64_t leaving;                 /* enum scoreboard_leaving */
+	alignas(64) struct scoreboard_current current;
+	char reason[SCOREBOARD_REASON_MAX]; /* why it gives up (exit 78), for last_exit and /v1/workers */
+	/* never reset: */
+	_Atomic uint64_t log_dropped;
+	_Atomic uint32_t flight_count; /* tasks recorded so far; the next goes to [count % SCOREBOARD_FLIGHT] */
+	struct scoreboard_flight flight[SCOREBOARD_FLIGHT];
+	struct scoreboard_histogram roundtrip; /* to the broker */
+	alignas(4096) struct scoreboard_outbox outbox;
+	alignas(4096) struct scoreboard_totals totals[CONFIG_QUEUES_MAX];
+};
+
+/* Counters of the HTTP face; writer: api. Code index: scoreboard_code_index. */
+enum { SCOREBOARD_CODES = 24 };
+extern const int scoreboard_codes[SCOREBOARD_CODES]; /* HTTP status codes that are told apart; the last is 0: others */
+struct scoreboard_http {
+	_Atomic uint64_t requests[SCOREBOARD_ROUTES][SCOREBOARD_CODES];
+	struct scoreboard_histogram duration[SCOREBOARD_ROUTES];
+};
+
+enum scoreboard_stage { /* how far the node's stop has come; the guardian's */
+	STAGE_RUN,
+	STAGE_DRAIN, /* TERM or INT: tasks in hand may finish until stop_at */
+	STAGE_NOW,   /* a second signal: at once */
+};
+
+struct scoreboard_header {
+	char magic[8];   /* "muster\0\0" */
+	uint32_t layout; /* SCOREBOARD_LAYOUT */
+	uint32_t size_mib;
+	/* the guardian's */
+	alignas(64) _Atomic uint32_t stage; /* enum scoreboard_stage */
+	_Atomic int64_t stop_at;            /* mono ns: the ordered stop must be over */
+	_Atomic uint32_t log_generation;    /* raised by USR1: everybody reopens the log */
+	_Atomic uint64_t guardian_log_dropped;
+	_Atomic uint64_t supervisor_restarts;
+	_Atomic uint64_t deaths; /* of children, exact */
+	int64_t started_ms;      /* wall: when musterd came up */
+	int64_t started_mono_ns;
+	pid_t guardian;
+	/* the supervisor's */
+	alignas(64) _Atomic int64_t wake_at; /* mono ns: it sleeps until then; who promises less pokes it */
+	_Atomic uint32_t row_count;
+	_Atomic uint32_t wanted[CONFIG_POOLS_MAX]; /* workers per pool */
+	/* the scheduler's */
+	alignas(64) _Atomic int64_t scheduler_lag_us; /* by how much the last due task was moved too late */
+};
+
+struct scoreboard {
+	int fd; /* the memfd */
+	size_t size;
+	struct scoreboard_header *header;
+	struct scoreboard_row_words *rows; /* [SCOREBOARD_ROWS] */
+	struct scoreboard_exits *exits;    /* [SCOREBOARD_ROWS] */
+	struct scoreboard_http *http;
+	char *areas; /* [SCOREBOARD_ROWS], scoreboard_area() */
+};
+
+/* Creates and maps a scoreboard with rows for the four processes and the configured pools, all never started. */
+int scoreboard_create(struct scoreboard *ret_scoreboard, const struct config *config, struct error *error);
+void scoreboard_close(struct scoreboard *scoreboard);
+
+/* In a freshly made worker: everything but the row's area becomes read-only. Returns 0 or a negative errno. */
+int scoreboard_protect(const struct scoreboard *scoreboard, unsigned row);
+
+struct scoreboard_area *scoreboard_area(const struct scoreboard *scoreboard, unsigned row);
+
+static inline uint64_t scoreboard_pair(uint32_t high, uint32_t low)
+{
+	return (uint64_t)high << 32 | low;
+}
+static inline uint32_t scoreboard_high(uint64_t pair)
+{
+	return (uint32_t)(pair >> 32);
+}
+static inline uint32_t scoreboard_low(uint64_t pair)
+{
+	return (uint32_t)pair;
+}
+
+static inline int scoreboard_place_pool(uint32_t place)
+{
+	return (int)(place >> 16);
+}
+static inline int scoreboard_place_slot(uint32_t place)
+{
+	return (int)(place & 0xffff) - 1;
+}
+
+/* A row as a reader sees it in one look. */
+enum scoreboard_life { LIFE_NEVER, LIFE_STARTING, LIFE_ALIVE, LIFE_DEAD };
+enum scoreboard_life scoreboard_life(
+	const struct scoreboard *scoreboard, unsigned row, uint32_t *ret_incarnation, pid_t *ret_pid);
+
+/* Row of a pool's slot, or -1. */
+int scoreboard_find(const struct scoreboard *scoreboard, int pool, int slot);
+
+/* Copies the text of the task in hand. Returns false when there is none, or no steady copy was had in a few tries. */
+bool scoreboard_read_current(const struct scoreboard_area *area, struct scoreboard_current *ret_current);
+
+/* Copies the exit of that incarnation, or (incarnation 0) the latest. Returns false when there is none. */
+bool scoreboard_read_exit(
+	const struct scoreboard *scoreboard, unsigned row, uint32_t incarnation, struct scoreboard_exit *ret_exit);
+
+/* Incarnations after the first that were started: CONTRACT's `restarts`. */
+uint64_t scoreboard_restarts(const struct scoreboard *scoreboard, unsigned row);
+
+const char *scoreboard_reason_name(enum scoreboard_reason reason); /* "exit" … */
+const char *scoreboard_row_name(unsigned row);                     /* "supervisor" "broker" "api" "scheduler" */
+int scoreboard_code_index(int http_code);
+
+#endif

@@ -1,0 +1,207 @@
+#include "core/task.h"
+
+#include "core/buffer.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+enum { LINE_MAX_LENGTH = 9 * 24 + TASK_WORKER_MAX };
+
+_Static_assert(TASK_HEAD_MAX > 3 * 21 + 2 + CONFIG_NAME_MAX + 2, "a head's line fits");
+
+/* ---- writing: by hand, since each task costs two such lines and printf would be most of their price ---- */
+
+static char *put_number(char *at, int64_t value)
+{
+	char digits[20];
+	size_t count = 0;
+
+	assert(value >= 0);
+	do
+		digits[count++] = (char)('0' + value % 10);
+	while ((value /= 10) > 0);
+	while (count > 0)
+		*at++ = digits[--count];
+	*at++ = ' ';
+	return at;
+}
+
+static char *put_text(char *at, const char *text, char end)
+{
+	size_t length = strlen(text);
+
+	assert(strpbrk(text, " \n") == NULL);
+	memcpy(at, text, length);
+	at[length] = end;
+	return at + length + 1;
+}
+
+/* ---- reading ---- */
+
+/* Takes the field up to `end`; false when there is none. */
+static bool take_field(struct bytes *rest, char end, struct bytes *ret_field)
+{
+	const char *stop = rest->length > 0 ? memchr(rest->data, end, rest->length) : NULL;
+	size_t length;
+
+	if (stop == NULL)
+		return false;
+	length = (size_t)(stop - rest->data);
+	*ret_field = (struct bytes){rest->data, length};
+	*rest = (struct bytes){stop + 1, rest->length - length - 1};
+	return true;
+}
+
+static bool take_number(struct bytes *rest, int64_t maximum, int64_t *ret_value)
+{
+	struct bytes field;
+	int64_t value = 0;
+
+	if (!take_field(rest, ' ', &field) || field.length == 0)
+		return false;
+	for (size_t i = 0; i < field.length; i++) {
+		if (field.data[i] < '0' || field.data[i] > '9')
+			return false;
+		if (__builtin_mul_overflow(value, 10, &value) ||
+			__builtin_add_overflow(value, field.data[i] - '0', &value) || value > maximum)
+			return false;
+	}
+	*ret_value = value;
+	return true;
+}
+
+static bool take_int(struct bytes *rest, int *ret_value)
+{
+	int64_t value;
+
+	if (!take_number(rest, INT_MAX, &value))
+		return false;
+	*ret_value = (int)value;
+	return true;
+}
+
+/* Takes one letter out of `letters`. */
+static bool take_letter(struct bytes *rest, const char *letters, char *ret_letter)
+{
+	struct bytes field;
+
+	if (!take_field(rest, ' ', &field) || field.length != 1 ||
+		memchr(letters, field.data[0], strlen(letters)) == NULL)
+		return false;
+	*ret_letter = field.data[0];
+	return true;
+}
+
+static bool take_line(struct bytes *rest, char *text, size_t size)
+{
+	struct bytes field;
+
+	if (!take_field(rest, '\n', &field) || field.length == 0 || field.length >= size ||
+		memchr(field.data, ' ', field.length) != NULL || memchr(field.data, '\0', field.length) != NULL)
+		return false;
+	memcpy(text, field.data, field.length);
+	text[field.length] = '\0';
+	return true;
+}
+
+/* ---- head ---- */
+
+size_t task_head_format(char text[TASK_HEAD_MAX], const struct task_head *head)
+{
+	char *at = text;
+
+	at = put_number(at, head->created_ms);
+	at = put_number(at, head->run_at_ms);
+	*at++ = head->source;
+	*at++ = ' ';
+	at = put_number(at, head->max_attempts);
+	at = put_text(at, head->queue, '\n');
+	return (size_t)(at - text);
+}
+
+int task_head_read(struct bytes stored, struct task_head *ret_head)
+{
+	static const char sources[] = {TASK_SOURCE_HTTP, TASK_SOURCE_LIST, TASK_SOURCE_HANDLER, '\0'};
+	struct task_head head = {0};
+
+	if (!take_number(&stored, INT64_MAX, &head.created_ms) || !take_number(&stored, INT64_MAX, &head.run_at_ms) ||
+		!take_letter(&stored, sources, &head.source) || !take_int(&stored, &head.max_attempts) ||
+		!take_line(&stored, head.queue, sizeof head.queue))
+		return -EINVAL;
+	head.document = stored;
+	*ret_head = head;
+	return 0;
+}
+
+/* ---- record ---- */
+
+static int append_json(const char *bytes, size_t length, void *context)
+{
+	struct buffer *text = context;
+
+	buffer_append(text, bytes, length);
+	return text->status;
+}
+
+int task_record_format(struct buffer *text, const struct task_record *record)
+{
+	char line[LINE_MAX_LENGTH], *at = line;
+
+	*at++ = (char)record->state;
+	*at++ = ' ';
+	at = put_number(at, record->executions);
+	at = put_number(at, record->attempts);
+	at = put_number(at, record->crashes);
+	at = put_number(at, record->max_attempts);
+	at = put_number(at, record->started_ms);
+	at = put_number(at, record->finished_ms);
+	at = put_number(at, record->due_ms);
+	at = put_text(at, record->worker[0] != '\0' ? record->worker : "-", '\n');
+	buffer_append(text, line, (size_t)(at - line));
+	if (record->body == NULL || text->status < 0)
+		return text->status;
+	if (json_dump_callback(record->body, append_json, text, JSON_COMPACT) < 0)
+		return text->status < 0 ? text->status : -EINVAL; /* text that is no UTF-8, made by a handler */
+	return 0;
+}
+
+static bool read_record_line(struct bytes *rest, struct task_record *record)
+{
+	static const char states[] = {TASK_PENDING, TASK_RETRYING, TASK_SUCCEEDED, TASK_DEAD, TASK_CANCELLED, '\0'};
+	char letter;
+
+	if (!take_letter(rest, states, &letter) || !take_int(rest, &record->executions) ||
+		!take_int(rest, &record->attempts) || !take_int(rest, &record->crashes) ||
+		!take_int(rest, &record->max_attempts) || !take_number(rest, INT64_MAX, &record->started_ms) ||
+		!take_number(rest, INT64_MAX, &record->finished_ms) || !take_number(rest, INT64_MAX, &record->due_ms) ||
+		!take_line(rest, record->worker, sizeof record->worker))
+		return false;
+	record->state = (enum task_state)letter;
+	return true;
+}
+
+int task_record_read(struct bytes stored, struct task_record *ret_record)
+{
+	struct task_record record = {.state = TASK_PENDING, .worker = "-"};
+
+	if (stored.data != NULL && !read_record_line(&stored, &record))
+		return -EINVAL;
+	if (stored.data != NULL && stored.length > 0) {
+		/* our own writing: results may hold NUL in strings, as documents may */
+		record.body = json_loadb(stored.data, stored.length, JSON_ALLOW_NUL, NULL);
+		if (!json_is_object(record.body)) {
+			json_decref(record.body);
+			return -EINVAL;
+		}
+	}
+	*ret_record = record;
+	return 0;
+}
+
+void task_record_fini(struct task_record *record)
+{
+	json_decref(record->body);
+	record->body = NULL;
+}

@@ -1,0 +1,212 @@
+#include "core/clock.h"
+#include "core/task.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DAY_MS (24 * 3600 * 1e3)
+
+/* What the table below fills. */
+struct task_members {
+	char *class, *method, *queue, *id, *run_at;
+	json_t *param, *meta;
+	int64_t retry, timeout_ms, delay_ms;
+};
+
+/* ---- checks of one member ---- */
+
+static int check_name(const json_t *value, struct error *error)
+{
+	if (task_name_is_valid(json_string_value(value), json_string_length(value)))
+		return 0;
+	return error_set(error, -EINVAL, "must be 1 to %d letters, digits, `_`, `.`, `\\` or `-`", TASK_NAME_MAX);
+}
+
+static int check_id(const json_t *value, struct error *error)
+{
+	if (id_is_valid(json_string_value(value), json_string_length(value)))
+		return 0;
+	return error_set(error, -EINVAL, "must be 1 to %d letters, digits, `_` or `-`", ID_MAX);
+}
+
+static int check_param(const json_t *value, struct error *error)
+{
+	if (json_is_array(value) || json_is_object(value))
+		return 0;
+	return error_set(error, -EINVAL, "must be an array (positional) or an object (named)");
+}
+
+static int check_meta(const json_t *value, struct error *error)
+{
+	return json_is_object(value) ? 0 : error_set(error, -EINVAL, "must be an object");
+}
+
+static int check_time(const json_t *value, struct error *error)
+{
+	int64_t at_ms;
+
+	if (clock_parse(json_string_value(value), &at_ms) == 0)
+		return 0;
+	return error_set(error, -EINVAL, "must be a time like 2026-11-23T14:13:00Z");
+}
+
+/* ---- the table ---- */
+
+#define MEMBER(field) offsetof(struct task_members, field)
+
+static const struct schema_member task_members[] = {
+	{.name = "class",
+		.type = SCHEMA_STRING,
+		.offset = MEMBER(class),
+		.required = true,
+		.check = check_name,
+		.help = "Which handler runs the task."},
+	{.name = "method",
+		.type = SCHEMA_STRING,
+		.offset = MEMBER(method),
+		.required = true,
+		.check = check_name,
+		.help = "Which of its methods."},
+	{.name = "param",
+		.type = SCHEMA_VALUE,
+		.offset = MEMBER(param),
+		.fallback = "[]",
+		.check = check_param,
+		.help = "Its arguments: an array (positional) or an object (named)."},
+	{.name = "retry",
+		.type = SCHEMA_INTEGER,
+		.offset = MEMBER(retry),
+		.minimum = 1,
+		.maximum = TASK_RETRY_MAX,
+		.help = "Most executions in all; null: the queue's."},
+	{.name = "queue",
+		.type = SCHEMA_STRING,
+		.offset = MEMBER(queue),
+		.fallback = "\"default\"",
+		.help = "Where it waits."},
+	{.name = "id",
+		.type = SCHEMA_STRING,
+		.offset = MEMBER(id),
+		.check = check_id,
+		.help = "An id of your own; a second submission of it returns the first."},
+	{.name = "timeout",
+		.type = SCHEMA_DURATION,
+		.offset = MEMBER(timeout_ms),
+		.minimum = 1,
+		.maximum = 365 * DAY_MS,
+		.help = "The most that one execution may take; null: the queue's."},
+	{.name = "delay",
+		.type = SCHEMA_DURATION,
+		.offset = MEMBER(delay_ms),
+		.minimum = 0,
+		.maximum = 3650 * DAY_MS,
+		.help = "Run it so long after its submission."},
+	{.name = "run_at",
+		.type = SCHEMA_STRING,
+		.offset = MEMBER(run_at),
+		.check = check_time,
+		.help = "Run it at that time (RFC 3339)."},
+	{.name = "meta", .type = SCHEMA_VALUE, .offset = MEMBER(meta), .check = check_meta, .help = "Kept as it is."},
+	{.name = "priority",
+		.type = SCHEMA_INTEGER,
+		.later = true,
+		.fallback = "5",
+		.minimum = 0,
+		.maximum = 9,
+		.help = "9 goes first."},
+	{.name = "expires_in", .type = SCHEMA_VALUE, .later = true, .help = "Not run after so long."},
+	{.name = "unique", .type = SCHEMA_VALUE, .later = true, .help = "One such task at a time."},
+	{.name = "retention",
+		.type = SCHEMA_VALUE,
+		.later = true,
+		.help = "How long it can be looked up; null: the queue's."},
+	{.name = "callback", .type = SCHEMA_VALUE, .later = true, .help = "What is told of its end."},
+	{0},
+};
+const struct schema task_schema = {"task", task_members, sizeof(struct task_members)};
+
+/* ---- what holds across members ---- */
+
+/* As many of the queues' names as a sentence holds. */
+static void list_queues(const struct config *config, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < config->queue_count && used < size; i++) {
+		bool fits = used + strlen(config->queues[i].name) + sizeof ", ..." < size;
+
+		used += (size_t)snprintf(
+			text + used, size - used, "%s%s", i > 0 ? ", " : "", fits ? config->queues[i].name : "...");
+		if (!fits)
+			return;
+	}
+}
+
+static int find_queue(const struct config *config, const char *name, const char *prefix, struct schema_faults *faults)
+{
+	int queue = config_find_queue(config, name, strlen(name));
+	char pointer[sizeof((struct schema_fault *)0)->pointer], known[256];
+
+	if (queue >= 0)
+		return queue;
+	(void)snprintf(pointer, sizeof pointer, "%s/queue", prefix);
+	list_queues(config, known, sizeof known);
+	schema_fault(faults, pointer, "\"queue\": there is no queue \"%.64s\"; there are %s", name, known);
+	return -1;
+}
+
+/* Wall time at which it may run; 0: at once. */
+static int64_t find_run_at(const struct task_members *members, int64_t now_ms)
+{
+	int64_t at_ms = 0;
+
+	if (members->delay_ms != SCHEMA_NONE)
+		at_ms = now_ms + members->delay_ms;
+	else if (members->run_at != NULL)
+		(void)clock_parse(members->run_at, &at_ms); /* the table's check has tried it */
+	return at_ms > now_ms ? at_ms : 0;
+}
+
+static int fill(const struct config *config, const struct task_members *members, const char *prefix, int64_t now_ms,
+	struct task_submission *submission, struct schema_faults *faults)
+{
+	char pointer[sizeof((struct schema_fault *)0)->pointer];
+
+	if (members->delay_ms != SCHEMA_NONE && members->run_at != NULL) {
+		(void)snprintf(pointer, sizeof pointer, "%s/run_at", prefix);
+		schema_fault(faults, pointer, "\"run_at\" and \"delay\" exclude each other");
+		return -EINVAL;
+	}
+	submission->queue = find_queue(config, members->queue, prefix, faults);
+	if (submission->queue < 0)
+		return -EINVAL;
+	submission->run_at_ms = find_run_at(members, now_ms);
+	submission->max_attempts =
+		(int)(members->retry != SCHEMA_NONE ? members->retry : config->queues[submission->queue].retry);
+	submission->own_id = members->id != NULL;
+	if (members->id != NULL)
+		memcpy(submission->id, members->id, strlen(members->id) + 1);
+	else
+		id_generate(submission->id);
+	return 0;
+}
+
+int task_submission_read(const struct config *config, const json_t *value, struct bytes document, const char *prefix,
+	int64_t now_ms, struct task_submission *ret_submission, struct schema_faults *faults)
+{
+	struct task_submission submission = {.document = document};
+	struct task_members members = {0};
+	int status = schema_read(&task_schema, value, prefix, &members, faults);
+
+	if (status == 0)
+		status = fill(config, &members, prefix, now_ms, &submission, faults);
+	schema_fini(&task_schema, &members);
+	if (status == -EINVAL && faults->count == 0)
+		return -ENOMEM; /* there was no memory to say what is wrong */
+	if (status == 0)
+		*ret_submission = submission;
+	return status;
+}

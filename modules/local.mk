@@ -1,0 +1,12 @@
+# modules: the bundled classes. Shared objects without libtool: Muster is for Linux, and a module is only ever dlopened.
+# Of Muster they see include/muster.h and nothing else. They replace AM_CPPFLAGS, not add to it: hence per-module flags.
+module_cppflags = -D_GNU_SOURCE -I$(top_srcdir)/include $(HARDENING_CPPFLAGS) $(JANSSON_CFLAGS)
+module_cflags = $(SHARED_CFLAGS) -fPIC
+module_ldflags = $(HARDENING_LDFLAGS) -shared
+module_PROGRAMS = modules/demo.so
+
+modules_demo_so_SOURCES = modules/demo.c
+modules_demo_so_CPPFLAGS = $(module_cppflags)
+modules_demo_so_CFLAGS = $(module_cflags)
+modules_demo_so_LDFLAGS = $(module_ldflags)
+modules_demo_so_LDADD = $(JANSSON_LIBS)

@@ -1,0 +1,309 @@
+#include "server/guardian.h"
+
+#include "core/clock.h"
+#include "core/io.h"
+#include "core/log.h"
+#include "server/policy.h"
+#include "server/process.h"
+#include "server/strays.h"
+#include "server/supervisor.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+	LOOK_MS = 1000,    /* strays and the supervisor's promise are looked at so often, deaths at once */
+	LOOK_AGAIN_MS = 5, /* while a row is being started, strays cannot be told from it */
+	SUPERVISOR_PROMISE_MS = 5000,
+	OVERTIME_MS = 100, /* past the deadline of an ordered stop, before the guardian ends the rows itself */
+};
+
+struct guardian {
+	const struct node *node;
+	const struct scoreboard *scoreboard;
+	const struct privilege *privilege;
+	struct strays strays;
+	int signals;           /* signalfd */
+	pid_t supervisor;      /* 0: none */
+	uint32_t streak;       /* of the supervisor's young deaths */
+	int64_t supervisor_at; /* mono ns: not started before */
+	int64_t suspect_at;    /* mono ns: when its promise was first seen broken; 0: it is not */
+};
+
+/* ---- the supervisor ---- */
+
+static void start_supervisor(struct guardian *guardian)
+{
+	struct scoreboard_row_words *row = &guardian->scoreboard->rows[ROW_SUPERVISOR];
+	struct scoreboard_area *area = scoreboard_area(guardian->scoreboard, ROW_SUPERVISOR);
+	uint32_t incarnation = scoreboard_high(row->who) + 1;
+
+	row->who = scoreboard_pair(incarnation, 0);
+	row->born_at = clock_mono_ns();
+	area->incarnation = incarnation;
+	area->alive_until = row->born_at + SUPERVISOR_PROMISE_MS * CLOCK_NS_PER_MS;
+	pid_t pid = process_clone(guardian->scoreboard, ROW_SUPERVISOR, PROCESS_OURS);
+	if (pid == 0) {
+		process_become(guardian->node, ROW_SUPERVISOR, SIGKILL);
+		_exit(supervisor_main(guardian->node, guardian->privilege));
+	}
+	if (pid < 0) {
+		log_error("cannot start the supervisor, trying again", LOG_TEXT("error", strerror(-(int)pid)));
+		guardian->supervisor_at = clock_mono_ns() + LOOK_MS * CLOCK_NS_PER_MS;
+		return;
+	}
+	guardian->supervisor = pid;
+	guardian->suspect_at = 0;
+}
+
+static void write_obituary(struct scoreboard_row_words *row, const siginfo_t *info, const struct rusage *usage)
+{
+	struct scoreboard_obituary *obituary = &row->obituary;
+
+	obituary->code = info->si_code;
+	obituary->status = info->si_status;
+	obituary->at_mono_ns = clock_mono_ns();
+	obituary->cpu_us = (usage->ru_utime.tv_sec + usage->ru_stime.tv_sec) * 1000000 + usage->ru_utime.tv_usec +
+			   usage->ru_stime.tv_usec;
+	obituary->max_rss_kib = usage->ru_maxrss;
+	obituary->who = row->who; /* last: from here on the row is dead */
+}
+
+/* waitid(2) with the resource usage that glibc's wrapper hides. Returns false when there is nobody. */
+static bool wait_for(idtype_t type, pid_t pid, int options, siginfo_t *ret_info, struct rusage *ret_usage)
+{
+	memset(ret_info, 0, sizeof *ret_info);
+	return syscall(SYS_waitid, type, pid, ret_info, WEXITED | WNOHANG | options, ret_usage) == 0 &&
+	       ret_info->si_pid != 0;
+}
+
+static void note_supervisor_death(struct guardian *guardian, const siginfo_t *info, const struct rusage *usage)
+{
+	struct scoreboard_row_words *row = &guardian->scoreboard->rows[ROW_SUPERVISOR];
+	const struct policy_death death = {
+		.exited = info->si_code == CLD_EXITED,
+		.status = info->si_status,
+		.lived_ns = clock_mono_ns() - row->born_at,
+	};
+
+	write_obituary(row, info, usage);
+	guardian->supervisor = 0;
+	guardian->streak = policy_streak(&death, guardian->streak);
+	guardian->supervisor_at = clock_mono_ns() + policy_backoff_ns(guardian->streak, 0);
+	if (guardian->scoreboard->header->stage != STAGE_RUN && death.exited && death.status == 0)
+		return; /* it has stopped the node */
+	guardian->scoreboard->header->supervisor_restarts++;
+	log_warn("supervisor ended, starting it again", LOG_TEXT("reason", death.exited ? "exit" : "signal"),
+		LOG_INT(death.exited ? "code" : "signal", death.status));
+}
+
+static bool reap_supervisor(struct guardian *guardian)
+{
+	siginfo_t info;
+	struct rusage usage;
+
+	if (guardian->supervisor == 0 || !wait_for(P_PID, guardian->supervisor, 0, &info, &usage))
+		return false;
+	note_supervisor_death(guardian, &info, &usage);
+	return true;
+}
+
+/* A stopped or hung supervisor is killed. Its promise must be seen broken twice: after a pause of everything it has just
+ * not had its turn yet. */
+static void watch_supervisor(struct guardian *guardian, int64_t now)
+{
+	const struct scoreboard_area *area = scoreboard_area(guardian->scoreboard, ROW_SUPERVISOR);
+
+	if (guardian->supervisor == 0 || area->alive_until >= now) {
+		guardian->suspect_at = 0;
+	} else if (guardian->suspect_at == 0) {
+		guardian->suspect_at = now;
+	} else if (now - guardian->suspect_at > LOOK_MS / 2 * CLOCK_NS_PER_MS) {
+		log_error("supervisor is silent, killing it", LOG_INT("pid", guardian->supervisor));
+		(void)kill(guardian->supervisor, SIGKILL); /* ours and not reaped: the pid cannot be another's */
+		guardian->suspect_at = now;
+	}
+}
+
+/* ---- everybody else ---- */
+
+static struct scoreboard_row_words *find_row(const struct scoreboard *scoreboard, pid_t pid)
+{
+	for (unsigned i = ROW_BROKER; i < scoreboard->header->row_count; i++) {
+		struct scoreboard_row_words *row = &scoreboard->rows[i];
+		uint64_t who = row->who;
+		if (scoreboard_low(who) == (uint32_t)pid && row->obituary.who != who)
+			return row;
+	}
+	return NULL;
+}
+
+/* Reaps all who are dead; the supervisor goes first each time, so that a row's next death always finds one to act. */
+static void reap(struct guardian *guardian)
+{
+	bool any = false;
+
+	for (;;) {
+		siginfo_t info;
+		struct rusage usage;
+		(void)reap_supervisor(guardian);
+		if (!wait_for(P_ALL, 0, WNOWAIT, &info, &usage))
+			break;
+		if (info.si_pid == guardian->supervisor)
+			continue;
+		struct scoreboard_row_words *row = find_row(guardian->scoreboard, info.si_pid);
+		if (row) {
+			write_obituary(row, &info, &usage);
+			(void)kill(-info.si_pid, SIGKILL); /* what its handlers started; the pid is still its own */
+			guardian->scoreboard->header->deaths++;
+			any = true;
+		}
+		(void)wait_for(P_PID, info.si_pid, 0, &info, &usage);
+	}
+	if (any)
+		io_bell_ring(guardian->node->bell_supervisor);
+}
+
+static bool any_row_alive(const struct guardian *guardian)
+{
+	for (unsigned row = ROW_BROKER; row < guardian->scoreboard->header->row_count; row++) {
+		enum scoreboard_life life = scoreboard_life(guardian->scoreboard, row, NULL, NULL);
+		if (life == LIFE_ALIVE)
+			return true;
+	}
+	return false;
+}
+
+/* The ordered stop has taken too long: no supervisor decides any more. */
+static void end_everybody(struct guardian *guardian)
+{
+	if (guardian->supervisor)
+		(void)kill(guardian->supervisor, SIGKILL);
+	for (unsigned row = ROW_BROKER; row < guardian->scoreboard->header->row_count; row++) {
+		pid_t pid;
+		if (scoreboard_life(guardian->scoreboard, row, NULL, &pid) == LIFE_ALIVE)
+			(void)kill(pid, SIGKILL); /* a child of ours that is not reaped: the pid cannot be another's */
+	}
+}
+
+/* ---- signals ---- */
+
+static void order_stop(struct guardian *guardian)
+{
+	struct scoreboard_header *header = guardian->scoreboard->header;
+	int64_t now = clock_mono_ns();
+
+	if (header->stage == STAGE_RUN) {
+		header->stop_at = now + guardian->node->config->shutdown_grace_ms * CLOCK_NS_PER_MS;
+		header->stage = STAGE_DRAIN;
+		log_info("stopping: tasks in hand may finish",
+			LOG_INT("within_ms", guardian->node->config->shutdown_grace_ms));
+	} else if (header->stage == STAGE_DRAIN) {
+		int64_t soon = now + CLOCK_NS_PER_S;
+		header->stop_at = header->stop_at < soon ? (int64_t)header->stop_at : soon;
+		header->stage = STAGE_NOW;
+		log_info("stopping at once: tasks in hand go back to their queues");
+	}
+	io_bell_ring(guardian->node->bell_supervisor);
+	io_bell_ring(guardian->node->bell_scheduler);
+}
+
+static void read_signals(struct guardian *guardian)
+{
+	struct signalfd_siginfo info;
+
+	while (read(guardian->signals, &info, sizeof info) == (ssize_t)sizeof info) {
+		switch (info.ssi_signo) {
+		case SIGTERM:
+		case SIGINT: order_stop(guardian); break;
+		case SIGUSR1: guardian->scoreboard->header->log_generation++; break;
+		case SIGHUP: log_warn("SIGHUP ignored: reloading is not available yet, restart musterd"); break;
+		case SIGUSR2:
+			log_warn("SIGUSR2 ignored: upgrading in place is not available yet, restart musterd");
+			break;
+		default: break; /* SIGCHLD: reap() looks each time */
+		}
+	}
+}
+
+static int open_signals(void)
+{
+	static const int ours[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
+	sigset_t set;
+
+	sigemptyset(&set);
+	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+		sigaddset(&set, ours[i]);
+	return signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+}
+
+/* ---- the loop ---- */
+
+/* Returns when to look again although nothing happens. */
+static int64_t look(struct guardian *guardian)
+{
+	const struct scoreboard_header *header = guardian->scoreboard->header;
+
+	reap(guardian);
+	int64_t now = clock_mono_ns();
+	int64_t again = now + LOOK_MS * CLOCK_NS_PER_MS;
+	watch_supervisor(guardian, now);
+	if (!strays_end(&guardian->strays, guardian->scoreboard, guardian->supervisor))
+		again = now + LOOK_AGAIN_MS * CLOCK_NS_PER_MS;
+	if (header->stage != STAGE_RUN) {
+		int64_t end = header->stop_at + OVERTIME_MS * CLOCK_NS_PER_MS;
+		if (now >= end) {
+			end_everybody(guardian);
+			end = now + LOOK_AGAIN_MS * CLOCK_NS_PER_MS;
+		}
+		if (end < again)
+			again = end;
+	}
+	if (guardian->supervisor == 0) {
+		if (now >= guardian->supervisor_at)
+			start_supervisor(guardian);
+		else if (guardian->supervisor_at < again)
+			again = guardian->supervisor_at;
+	}
+	return again;
+}
+
+static bool is_over(const struct guardian *guardian)
+{
+	return guardian->scoreboard->header->stage != STAGE_RUN && !any_row_alive(guardian) &&
+	       (guardian->supervisor == 0 || clock_mono_ns() >= guardian->scoreboard->header->stop_at);
+}
+
+int guardian_main(const struct node *node, const struct privilege *privilege)
+{
+	struct guardian guardian = {.node = node, .scoreboard = node->scoreboard, .privilege = privilege};
+
+	guardian.signals = open_signals();
+	if (guardian.signals < 0) {
+		log_error("cannot read signals", LOG_TEXT("error", strerror(errno)));
+		return 71;
+	}
+	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
+	strays_init(&guardian.strays);
+	log_info("service started", LOG_INT("pid", getpid()), LOG_TEXT("node", node->id));
+	for (;;) {
+		int64_t again = look(&guardian);
+		if (is_over(&guardian))
+			break;
+		struct pollfd entry = {.fd = guardian.signals, .events = POLLIN};
+		(void)io_poll(&entry, 1, again);
+		read_signals(&guardian);
+	}
+	if (guardian.supervisor)
+		(void)kill(guardian.supervisor, SIGKILL);
+	strays_end_all(&guardian.strays);
+	log_info("service stopped", LOG_INT("pid", getpid()));
+	return 0;
+}

@@ -1,0 +1,206 @@
+/* musterd: reads its options and its configuration, gets what it needs, and becomes the guardian. */
+#include "core/broker.h"
+#include "core/config.h"
+#include "core/handler.h"
+#include "core/log.h"
+#include "core/node.h"
+#include "server/guardian.h"
+#include "server/init.h"
+#include "server/privilege.h"
+#include "server/process.h"
+#include "server/startup.h"
+#include "server/title.h"
+
+#include <argp.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+enum exit_status { /* sysexits.h; CONTRACT's exit statuses */
+	EXIT_USAGE = 64,
+	EXIT_UNAVAILABLE = 69,
+	EXIT_CONFIGURATION = 78,
+};
+
+struct options {
+	const char *config;
+	bool check, print;
+};
+
+enum { OPTION_CHECK = 256, OPTION_PRINT };
+
+static const struct argp_option option_table[] = {
+	{"config", 'c', "FILE", 0, "Read the configuration from FILE (default: none, everything has a default)", 0},
+	{"check", OPTION_CHECK, NULL, 0,
+		"Check the configuration and the modules it names, then exit: 0, or 78 and what is wrong", 0},
+	{"print-config", OPTION_PRINT, NULL, 0, "Print the configuration that holds, defaults included, then exit", 0},
+	{0},
+};
+
+const char *argp_program_version = "musterd " MUSTER_VERSION;
+
+static error_t read_option(int key, char *argument, struct argp_state *state)
+{
+	struct options *options = state->input;
+
+	switch (key) {
+	case 'c': options->config = argument; return 0;
+	case OPTION_CHECK: options->check = true; return 0;
+	case OPTION_PRINT: options->print = true; return 0;
+	case ARGP_KEY_ARG: argp_error(state, "unexpected argument '%s'", argument); return EINVAL;
+	default: return ARGP_ERR_UNKNOWN;
+	}
+}
+
+static const struct argp argument_parser = {
+	.options = option_table,
+	.parser = read_option,
+	.doc = "Runs tasks in supervised worker processes.\v"
+	       "Without a configuration file musterd starts an embedded broker, listens on 127.0.0.1:7077, and runs "
+	       "one worker "
+	       "per CPU. It stays in the foreground and logs to stderr.\n\n"
+	       "Signals: TERM and INT stop it (a second one: at once), USR1 reopens its log.\n"
+	       "Exit status: 0 stopped in good order, 64 usage, 69 something needed is missing or taken, 78 "
+	       "configuration.",
+};
+
+/* In the build tree the modules stand beside the binary. */
+static const char *find_modules(char *path, size_t size)
+{
+	ssize_t length = readlink("/proc/self/exe", path, size - sizeof "/modules");
+
+	if (length > 0) {
+		path[length] = '\0';
+		char *slash = strrchr(path, '/');
+		memcpy(slash ? slash : path, "/modules", sizeof "/modules");
+		if (access(path, X_OK) == 0)
+			return path;
+	}
+	return MUSTER_MODULE_DIR;
+}
+
+static void print_faults(const struct error *error, const char *details)
+{
+	(void)fprintf(stderr, "musterd: %s\n", error->text);
+	if (details)
+		(void)fprintf(stderr, "%s", details);
+}
+
+static struct config *load_config(const struct options *options)
+{
+	char path[512];
+	struct config *config = NULL;
+	struct error error;
+	char *details = NULL;
+
+	if (config_load(options->config, find_modules(path, sizeof path), &config, &error, &details) < 0) {
+		print_faults(&error, details);
+		free(details);
+		return NULL;
+	}
+	return config;
+}
+
+static int check(const struct config *config)
+{
+	struct error error;
+
+	for (size_t i = 0; i < config->warning_count; i++)
+		(void)fprintf(stderr, "musterd: warning: %s\n", config->warnings[i]);
+	if (handlers_check(config, &error) < 0) {
+		print_faults(&error, NULL);
+		return EXIT_CONFIGURATION;
+	}
+	return EXIT_SUCCESS;
+}
+
+static int print(const struct config *config)
+{
+	char *text = config_print(config);
+	int status = text && fputs(text, stdout) >= 0 && fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+
+	free(text);
+	return status;
+}
+
+/* Descriptors 0–2 are always something, and a thousand connections need as many descriptors. */
+static void settle_descriptors(void)
+{
+	struct rlimit limit;
+	int fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd < 2);
+	if (fd > 2)
+		(void)close(fd);
+	if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+		limit.rlim_cur = limit.rlim_max < 65536 ? limit.rlim_max : 65536;
+		(void)setrlimit(RLIMIT_NOFILE, &limit);
+	}
+}
+
+static int refuse(const struct error *error, int exit_status)
+{
+	log_error(error->text);
+	return exit_status;
+}
+
+/* Gets everything a node needs, in the order in which its lack is best told. */
+static int run(const struct config *config)
+{
+	static struct scoreboard scoreboard;
+	struct node node = {.config = config, .scoreboard = &scoreboard, .demo_dir = -1, .lock = -1};
+	struct privilege privilege;
+	struct error error = {""};
+
+	if (privilege_find(config->user, &privilege, &error) < 0)
+		return refuse(&error, EXIT_CONFIGURATION);
+	for (size_t i = 0; i < config->warning_count; i++)
+		log_warn(config->warnings[i]);
+	if (startup_open_state(&node, &privilege, &error) < 0)
+		return refuse(&error, EXIT_UNAVAILABLE);
+	int status = startup_check_broker(config, &error);
+	if (status < 0)
+		return refuse(&error,
+			status == BROKER_UNFIT || status == BROKER_REFUSED ? EXIT_CONFIGURATION : EXIT_UNAVAILABLE);
+	if (startup_listen(&node, &privilege, &error) < 0 || startup_open_channels(&node, &error) < 0 ||
+		scoreboard_create(&scoreboard, config, &error) < 0)
+		return refuse(&error, EXIT_UNAVAILABLE);
+	char title[256];
+	process_title(&node, ROW_SUPERVISOR, title, sizeof title);
+	memcpy(strrchr(title, ':'), ":master", sizeof ":master");
+	title_set(title);
+	log_become(title, &scoreboard.header->guardian_log_dropped, &scoreboard.header->log_generation);
+	return guardian_main(&node, &privilege);
+}
+
+int main(int argc, char **argv)
+{
+	struct options options = {0};
+
+	title_init(argc, argv);
+	settle_descriptors();
+	argp_err_exit_status = EXIT_USAGE;
+	argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
+	struct config *config = load_config(&options);
+	if (!config)
+		return EXIT_CONFIGURATION;
+	if (options.check)
+		return check(config);
+	if (options.print)
+		return print(config);
+	if (log_open(config->log.file, config->log.level, config->log.format) < 0) {
+		(void)fprintf(
+			stderr, "musterd: cannot write to log.file '%s': %s\n", config->log.file, strerror(errno));
+		return EXIT_UNAVAILABLE;
+	}
+	process_block_signals();
+	if (getpid() == 1)
+		init_fork(); /* returns in the child, which is the guardian */
+	return run(config);
+}

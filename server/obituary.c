@@ -1,0 +1,122 @@
+#include "server/obituary.h"
+
+#include "core/clock.h"
+#include "core/log.h"
+#include "server/policy.h"
+#include "server/process.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static struct policy_death read_death(const struct scoreboard *scoreboard, unsigned row)
+{
+	const struct scoreboard_row_words *words = &scoreboard->rows[row];
+	const struct scoreboard_area *area = scoreboard_area(scoreboard, row);
+	uint32_t incarnation = scoreboard_high(words->who);
+	uint64_t order = words->order;
+	enum scoreboard_order given = scoreboard_high(order) == incarnation ? scoreboard_low(order) >> 8 : ORDER_NONE;
+
+	return (struct policy_death){
+		.exited = words->obituary.code == CLD_EXITED,
+		.status = words->obituary.status,
+		.order = given,
+		.lived_ns = words->obituary.at_mono_ns - words->born_at,
+		.leaving = (enum scoreboard_leaving)area->leaving,
+		.was_ready = area->ready_at != 0,
+		.started_task = area->serial != 0,
+	};
+}
+
+static void write_exit(const struct scoreboard *scoreboard, unsigned row, const struct policy_death *death,
+	enum scoreboard_reason reason)
+{
+	const struct scoreboard_row_words *words = &scoreboard->rows[row];
+	const struct scoreboard_area *area = scoreboard_area(scoreboard, row);
+	uint32_t incarnation = scoreboard_high(words->who);
+	struct scoreboard_exit *entry = &scoreboard->exits[row].last[incarnation % SCOREBOARD_EXITS];
+	struct scoreboard_current current;
+
+	entry->incarnation = 0;
+	entry->reason = reason;
+	entry->order = death->order;
+	entry->code = death->exited ? death->status : -1;
+	entry->signal = death->exited ? 0 : death->status;
+	entry->at_ms = clock_wall_ms() - (clock_mono_ns() - words->obituary.at_mono_ns) / CLOCK_NS_PER_MS;
+	entry->lived_ms = death->lived_ns / CLOCK_NS_PER_MS;
+	entry->task[0] = '\0';
+	if (area->in_task && scoreboard_read_current(area, &current))
+		memcpy(entry->task, current.id, sizeof entry->task);
+	entry->incarnation = incarnation;
+}
+
+static void count_exit(struct scoreboard_exits *exits, uint32_t incarnation, enum scoreboard_reason reason)
+{
+	uint64_t count = exits->count[reason];
+
+	if (scoreboard_high(count) != incarnation)
+		exits->count[reason] = scoreboard_pair(incarnation, scoreboard_low(count) + 1);
+}
+
+static void set_backoff(struct scoreboard_row_words *words, const struct policy_death *death)
+{
+	uint32_t incarnation = scoreboard_high(words->who);
+	uint64_t streak = words->streak;
+
+	if (scoreboard_high(streak) == incarnation)
+		return;
+	uint32_t value = policy_streak(death, scoreboard_low(streak));
+	words->start_at = words->obituary.at_mono_ns + policy_backoff_ns(value, (double)(random() % 1024) / 1024);
+	words->streak = scoreboard_pair(incarnation, value);
+}
+
+static void log_exit(
+	const struct node *node, unsigned row, const struct policy_death *death, enum scoreboard_reason reason)
+{
+	const struct scoreboard_row_words *words = &node->scoreboard->rows[row];
+	const struct scoreboard_area *area = scoreboard_area(node->scoreboard, row);
+	char title[256];
+
+	process_title(node, row, title, sizeof title);
+	if (policy_parks(death)) {
+		log_error("process gives up, its slot is parked until it is restarted by order",
+			LOG_TEXT("process", title), LOG_TEXT("reason", area->reason));
+		return;
+	}
+	int64_t wait_ms = (words->start_at - words->obituary.at_mono_ns) / CLOCK_NS_PER_MS;
+	enum config_log_level level =
+		reason == REASON_ORDER || reason == REASON_RECYCLED ? CONFIG_LOG_INFO : CONFIG_LOG_WARN;
+	LOG_AT(level, "process ended", LOG_TEXT("process", title), LOG_INT("pid", scoreboard_low(words->who)),
+		LOG_INT("incarnation", scoreboard_high(words->who)), LOG_TEXT("reason", scoreboard_reason_name(reason)),
+		LOG_INT(death->exited ? "code" : "signal", death->status),
+		LOG_INT("replaced_in_ms", wait_ms > 0 ? wait_ms : 0));
+}
+
+bool obituary_understand(const struct node *node, unsigned row)
+{
+	const struct scoreboard *scoreboard = node->scoreboard;
+	struct scoreboard_row_words *words = &scoreboard->rows[row];
+	uint32_t incarnation;
+
+	if (scoreboard_life(scoreboard, row, &incarnation, NULL) != LIFE_DEAD ||
+		scoreboard->exits[row].last[incarnation % SCOREBOARD_EXITS].incarnation == incarnation)
+		return false;
+	struct policy_death death = read_death(scoreboard, row);
+	enum scoreboard_reason reason = policy_reason(&death);
+	set_backoff(words, &death);
+	count_exit(&scoreboard->exits[row], incarnation, reason);
+	log_exit(node, row, &death, reason);
+	write_exit(scoreboard, row, &death, reason); /* last: it says that all this is done */
+	return true;
+}
+
+bool obituary_is_parked(const struct scoreboard *scoreboard, unsigned row)
+{
+	struct scoreboard_exit exit;
+
+	if (scoreboard_life(scoreboard, row, NULL, NULL) != LIFE_DEAD ||
+		!scoreboard_read_exit(scoreboard, row, 0, &exit))
+		return false;
+	struct policy_death death = read_death(scoreboard, row);
+	return policy_parks(&death);
+}

@@ -1,0 +1,136 @@
+#include "server/orders.h"
+
+#include "core/clock.h"
+#include "core/io.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <unistd.h>
+
+enum {
+	STACK_SIZE = 256 * 1024,
+	CALL_MS = 1000, /* a give-back that takes longer is left to the first thread's next turn */
+};
+
+static void arm(struct worker *worker, int64_t after_ns)
+{
+	struct itimerspec spec = {.it_value = {after_ns / CLOCK_NS_PER_S, after_ns % CLOCK_NS_PER_S}};
+
+	(void)timer_settime(worker->slow_timer, 0, &spec, NULL);
+}
+
+void orders_watch_batch(struct worker *worker)
+{
+	arm(worker, WORKER_SLOW_MS * CLOCK_NS_PER_MS);
+}
+
+static void drain(struct worker *worker)
+{
+	worker->draining = true;
+	worker->area->state = SCOREBOARD_DRAINING;
+	io_bell_ring(worker->stop_fd);
+}
+
+/* Whoever moves a claim alone may go on: if the first thread has ended its task in this very moment, nothing is lost. */
+static void abort_task(struct worker *worker)
+{
+	if (!batch_abort(&worker->batch)) {
+		drain(worker);
+		return;
+	}
+	handlers_exiting(worker->handlers);
+	_exit(0); /* the order on the row says why, and the scheduler takes it from there */
+}
+
+/* Says what is finished and gives back what waits. A failure changes nothing: the first thread says it again. */
+static void report_and_return(struct worker *worker)
+{
+	static struct broker_outcome outcomes[SCOREBOARD_BATCH];
+	static unsigned positions[SCOREBOARD_BATCH];
+	struct broker *broker = NULL;
+	struct broker_lease lease = {0};
+
+	if (batch_return(&worker->batch) == 0)
+		return;
+	size_t count = batch_outcomes(&worker->batch, outcomes, positions);
+	const struct broker_turn turn = {
+		.slot = worker->name,
+		.generation = worker->generation,
+		.sequence = ++worker->sequence,
+		.queues = NULL,
+		.outcomes = outcomes,
+		.outcome_count = count,
+		.stop_fd = -1,
+	};
+	if (broker_open(&broker, worker->node->config) < 0)
+		return;
+	if (broker_turn(broker, &turn, clock_mono_ns() + CALL_MS * CLOCK_NS_PER_MS, &lease, NULL) == 0) {
+		batch_reported(&worker->batch, positions, count);
+		broker_lease_fini(&lease);
+	}
+	broker_close(broker);
+}
+
+static void give_back(struct worker *worker)
+{
+	const struct scoreboard_outbox *outbox = worker->batch.outbox;
+
+	if (pthread_mutex_trylock(&worker->call) != 0)
+		return; /* the first thread is between two batches */
+	if (outbox->started > outbox->finished && outbox->started < outbox->n) {
+		int64_t ran = clock_mono_ns() - worker->area->current.started_mono_ns;
+		if (ran >= WORKER_SLOW_MS * CLOCK_NS_PER_MS)
+			report_and_return(worker);
+		else
+			arm(worker, WORKER_SLOW_MS * CLOCK_NS_PER_MS - ran);
+	} else if (outbox->finished < outbox->n) {
+		arm(worker, WORKER_SLOW_MS * CLOCK_NS_PER_MS); /* just between two tasks */
+	}
+	(void)pthread_mutex_unlock(&worker->call);
+}
+
+static void fill_set(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGUSR1);
+	sigaddset(set, SIGRTMIN);
+}
+
+static void *read_orders(void *argument)
+{
+	struct worker *worker = argument;
+	sigset_t set;
+	siginfo_t info;
+
+	fill_set(&set);
+	for (;;) {
+		int number = sigwaitinfo(&set, &info);
+		if (number == SIGTERM)
+			drain(worker);
+		else if (number == SIGUSR1)
+			abort_task(worker);
+		else if (number == SIGRTMIN)
+			give_back(worker);
+	}
+	return NULL;
+}
+
+int orders_start(struct worker *worker)
+{
+	struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMIN};
+	pthread_attr_t attributes;
+	pthread_t thread;
+	sigset_t set;
+
+	fill_set(&set);
+	(void)pthread_sigmask(SIG_BLOCK, &set, NULL);
+	if (timer_create(CLOCK_MONOTONIC, &event, &worker->slow_timer) != 0)
+		return -errno;
+	(void)pthread_attr_init(&attributes);
+	(void)pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	(void)pthread_attr_setstacksize(&attributes, STACK_SIZE);
+	int status = pthread_create(&thread, &attributes, read_orders, worker);
+	(void)pthread_attr_destroy(&attributes);
+	return -status;
+}

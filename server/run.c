@@ -1,0 +1,385 @@
+#include "server/run.h"
+
+#include "core/clock.h"
+#include "core/id.h"
+#include "core/io.h"
+#include "core/log.h"
+#include "server/policy.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+enum {
+	PUSH_MS = 1000,
+	AVERAGE_WEIGHT = 8,      /* of what was known before, in eighths and so on */
+	LOG_DOCUMENT_MAX = 4096, /* bytes of a document in a log line */
+	NO_PROGRESS = -1,
+};
+
+/* One task on its way. */
+struct run {
+	struct task_head head;
+	struct task_order order;
+	struct task_record record; /* as it stood, then as it stands */
+	const struct config_queue *queue;
+	int queue_index;
+	char id[ID_MAX + 1];
+	struct handler_result result;
+	int64_t ended_mono_ns;
+};
+
+static int64_t wall_ms(const struct worker *worker, int64_t mono_ns)
+{
+	return (mono_ns + worker->wall_offset_ns) / CLOCK_NS_PER_MS;
+}
+
+/* ---- what a task may do to its worker ---- */
+
+/* A promise earlier than the supervisor's sleep wakes it (both words are sequentially consistent: one sees the other). */
+static void promise(struct worker *worker, int64_t now, int64_t until)
+{
+	int64_t latest = worker->timeout_ns == INT64_MAX ? INT64_MAX : worker->started_mono_ns + worker->timeout_ns;
+
+	worker->area->alive_until = until < latest ? until : latest;
+	worker->area->beat_at = now;
+	if (worker->area->alive_until < worker->node->scoreboard->header->wake_at)
+		io_bell_ring(worker->node->bell_supervisor);
+}
+
+static void host_beat(void *context, int64_t for_ms)
+{
+	struct worker *worker = context;
+	int64_t now = clock_mono_ns();
+	int64_t silence_ms = for_ms > 0 ? for_ms : worker->pool->heartbeat_timeout_ms;
+
+	promise(worker, now, now + silence_ms * CLOCK_NS_PER_MS);
+}
+
+/* Display text changes under an odd sequence number. */
+static void begin_text(struct scoreboard_current *current)
+{
+	atomic_fetch_add(&current->sequence, 1);
+	atomic_thread_fence(memory_order_release);
+}
+
+static void end_text(struct scoreboard_current *current)
+{
+	atomic_fetch_add(&current->sequence, 1);
+}
+
+static void host_progress(void *context, int percent, const char *note)
+{
+	struct worker *worker = context;
+	struct scoreboard_current *current = &worker->area->current;
+
+	begin_text(current);
+	current->progress = percent < 0 ? 0 : percent > 100 ? 100 : percent;
+	(void)snprintf(current->note, sizeof current->note, "%s", note ? note : "");
+	end_text(current);
+}
+
+static bool was_told_to_stop(const struct worker *worker)
+{
+	return worker->node->scoreboard->rows[worker->row].cancel ==
+	       scoreboard_pair(worker->incarnation, worker->area->serial);
+}
+
+static bool host_stopping(void *context)
+{
+	return was_told_to_stop(context);
+}
+
+static void host_log(void *context, const char *text, size_t length)
+{
+	const struct worker *worker = context;
+
+	log_info("task says", LOG_TEXT("task", worker->area->current.id), LOG_BYTES("text", text, length));
+}
+
+static int64_t host_deadline_ms(void *context)
+{
+	const struct worker *worker = context;
+	int64_t left = worker->area->alive_until - clock_mono_ns();
+
+	return left > 0 ? left / CLOCK_NS_PER_MS : 0;
+}
+
+static int submit(struct worker *worker, const json_t *task, const char *text, size_t length, struct error *error)
+{
+	const int64_t now_ms = clock_wall_ms();
+	struct task_submission submission = {0};
+	struct schema_faults faults = {0};
+
+	int status = task_submission_read(
+		worker->node->config, task, (struct bytes){text, length}, "", now_ms, &submission, &faults);
+	if (status < 0) {
+		status = error_set(error, status, "%s: %s", faults.count > 0 ? faults.items[0].pointer : "",
+			faults.count > 0 ? faults.items[0].detail : "not a task");
+		schema_faults_fini(&faults);
+		return status;
+	}
+	struct broker_submission item = {.task = &submission};
+	struct broker_batch batch = {
+		.submissions = &item, .submission_count = 1, .created_ms = now_ms, .source = TASK_SOURCE_HANDLER};
+	status = broker_batch(worker->broker, &batch, clock_mono_ns() + PUSH_MS * CLOCK_NS_PER_MS, error);
+	broker_batch_fini(&batch);
+	if (status == 0 && !item.duplicate)
+		worker->area->totals[submission.queue].submitted_handler++;
+	return status;
+}
+
+static int host_push(void *context, const json_t *task, struct error *error)
+{
+	char *text = json_dumps(task, JSON_COMPACT);
+
+	if (!text)
+		return error_set(error, -ENOMEM, "the task cannot be written as JSON");
+	int status = submit(context, task, text, strlen(text), error);
+	free(text);
+	return status;
+}
+
+int run_open(struct worker *worker)
+{
+	worker->host = (struct handler_host){
+		.context = worker,
+		.beat = host_beat,
+		.progress = host_progress,
+		.stopping = host_stopping,
+		.log = host_log,
+		.push = host_push,
+		.deadline_ms = host_deadline_ms,
+		.demo_dir = worker->node->demo_dir,
+	};
+	return handlers_open(&worker->handlers, worker->node->config, &worker->host);
+}
+
+int run_load(struct worker *worker, const char *class, struct error *error)
+{
+	struct error why;
+
+	(void)snprintf(worker->area->reason, sizeof worker->area->reason, "ended while loading class '%s'", class);
+	worker->area->leaving = LEAVING_UNFIT;
+	int status = handlers_load(worker->handlers, class, &why);
+	if (status < 0 && status != -ENOENT)
+		return error_set(error, status, "%s", why.text);
+	worker->area->leaving = LEAVING_NOT;
+	worker->area->reason[0] = '\0';
+	(void)snprintf(worker->loaded, sizeof worker->loaded, "%s", class);
+	return 0;
+}
+
+/* ---- the steps of a run ---- */
+
+static void read_stored(struct worker *worker, const struct broker_task *task, struct run *run)
+{
+	size_t length = task_element_id_length(task->element);
+
+	assert(length <= ID_MAX);
+	memcpy(run->id, task->element.data, length);
+	run->id[length] = '\0';
+	if (!task->stored.data || task_head_read(task->stored, &run->head) < 0)
+		run->head = (struct task_head){.source = TASK_SOURCE_LIST}; /* an empty document: malformed */
+	int index = config_find_queue(worker->node->config, run->head.queue, strlen(run->head.queue));
+	run->queue_index = index >= 0 ? index : worker->pool->queues[0].queue;
+	run->queue = &worker->node->config->queues[run->queue_index];
+	if (task_record_read(task->record, &run->record) < 0)
+		run->record = (struct task_record){.state = TASK_PENDING, .worker = "-"};
+}
+
+static void show(struct worker *worker, const struct run *run, int64_t started_ms)
+{
+	struct scoreboard_current *current = &worker->area->current;
+
+	begin_text(current);
+	memcpy(current->id, run->id, sizeof current->id);
+	(void)stpncpy(current->class, run->order.class ? run->order.class : "", sizeof current->class - 1);
+	(void)stpncpy(current->method, run->order.method ? run->order.method : "", sizeof current->method - 1);
+	current->note[0] = '\0';
+	current->progress = NO_PROGRESS;
+	current->started_ms = started_ms;
+	current->started_mono_ns = worker->started_mono_ns;
+	end_text(current);
+}
+
+static void show_nothing(struct worker *worker)
+{
+	struct scoreboard_current *current = &worker->area->current;
+
+	begin_text(current);
+	current->started_ms = 0;
+	end_text(current);
+}
+
+static void refuse(struct run *run, const char *kind, const char *message)
+{
+	run->result = (struct handler_result){.verdict = TASK_VERDICT_REFUSED, .kind = kind, .delay_ms = -1};
+	(void)snprintf(run->result.message, sizeof run->result.message, "%s", message);
+}
+
+static void call_handler(struct worker *worker, struct run *run)
+{
+	const struct handler_task task = {
+		.id = run->id,
+		.head = &run->head,
+		.order = &run->order,
+		.attempt = run->record.attempts + 1,
+	};
+	struct error error = {""};
+	int status = 0;
+
+	if (strcmp(run->order.class, worker->loaded) != 0)
+		status = run_load(worker, run->order.class, &error);
+	if (status == 0)
+		status = handlers_run(worker->handlers, &task, &run->result, &error);
+	if (status < 0) {
+		log_error(
+			"handler cannot be loaded", LOG_TEXT("class", run->order.class), LOG_TEXT("error", error.text));
+		(void)snprintf(worker->area->reason, sizeof worker->area->reason, "%s", error.text);
+		worker->area->leaving = LEAVING_UNFIT;
+		_exit(POLICY_EXIT_CONFIG);
+	}
+}
+
+/* Between in_task and the claim: whatever goes wrong here is the task's doing. */
+static void execute(struct worker *worker, struct run *run, bool well_formed, const struct error *malformed)
+{
+	worker->area->serial++;
+	worker->area->in_task = 1;
+	if (well_formed)
+		call_handler(worker, run);
+	else
+		refuse(run, "invalid", malformed->text);
+	worker->area->in_task = 0;
+	run->ended_mono_ns = clock_mono_ns();
+}
+
+/* The ancestor's words, which people grep for, with the document. */
+static const char *ancestors_words(const struct run *run)
+{
+	switch (run->result.verdict) {
+	case TASK_VERDICT_REFUSED:
+		return strcmp(run->result.kind, "invalid") == 0 ? "task format wrong:" : "class method not found:";
+	case TASK_VERDICT_RETRY: return run->record.state == TASK_RETRYING ? "retry task:" : "retry is zero:";
+	case TASK_VERDICT_FAIL: return "exception:";
+	case TASK_VERDICT_OK:
+	case TASK_VERDICT_TIMEOUT:
+	case TASK_VERDICT_CRASH:
+	case TASK_VERDICT_CANCELLED: return NULL;
+	}
+	__builtin_unreachable();
+}
+
+static void log_end(const struct run *run)
+{
+	const char *words = ancestors_words(run);
+	_cleanup_(buffer_fini) struct buffer line = {0};
+	size_t length = run->head.document.length;
+
+	if (!words)
+		return;
+	buffer_init(&line, LOG_DOCUMENT_MAX + sizeof run->result.message + 64);
+	buffer_append_text(&line, words);
+	buffer_append(&line, run->head.document.data, length < LOG_DOCUMENT_MAX ? length : LOG_DOCUMENT_MAX);
+	if (run->result.verdict == TASK_VERDICT_FAIL || *words == 'r')
+		if (run->record.state == TASK_DEAD)
+			buffer_append_format(&line, "|||%s(0)", run->result.message);
+	log_warn(line.data ? line.data : words, LOG_TEXT("task", run->id));
+}
+
+/* Counted here and nowhere else: by whoever ran it, when it has ended. */
+static void count(struct worker *worker, const struct run *run, int64_t duration_ns)
+{
+	struct scoreboard_totals *totals = &worker->area->totals[run->queue_index];
+	int64_t ready_ms = run->head.run_at_ms > run->head.created_ms ? run->head.run_at_ms : run->head.created_ms;
+	unsigned flight = worker->area->flight_count;
+	struct scoreboard_flight *entry = &worker->area->flight[flight % SCOREBOARD_FLIGHT];
+
+	totals->succeeded += run->record.state == TASK_SUCCEEDED;
+	totals->retried += run->record.state == TASK_RETRYING;
+	totals->cancelled += run->record.state == TASK_CANCELLED;
+	totals->failed += run->record.state == TASK_DEAD;
+	totals->dead += run->record.state == TASK_DEAD;
+	scoreboard_observe(&totals->duration, duration_ns / 1000);
+	if (run->record.executions == 1 && ready_ms > 0)
+		scoreboard_observe(&totals->wait, (wall_ms(worker, worker->started_mono_ns) - ready_ms) * 1000);
+	memcpy(entry->id, run->id, sizeof entry->id);
+	(void)stpncpy(entry->class, run->order.class ? run->order.class : "", sizeof entry->class - 1);
+	entry->state = (char)run->record.state;
+	entry->at_ms = wall_ms(worker, run->ended_mono_ns);
+	entry->duration_us = duration_ns / 1000;
+	worker->area->flight_count = flight + 1;
+}
+
+static void settle(struct worker *worker, struct run *run, struct buffer *record)
+{
+	const int64_t duration_ns = run->ended_mono_ns - worker->started_mono_ns;
+	const bool refused = run->order.retry_invalid && run->result.verdict == TASK_VERDICT_RETRY;
+	struct task_execution execution = {
+		.verdict = refused ? TASK_VERDICT_REFUSED : run->result.verdict,
+		.kind = refused ? "invalid" : run->result.kind,
+		.message = run->result.message[0] ? run->result.message : NULL,
+		.result = run->result.result,
+		.worker = worker->name,
+		.started_ms = wall_ms(worker, worker->started_mono_ns),
+		.ended_ms = wall_ms(worker, run->ended_mono_ns),
+		.delay_ms = run->result.delay_ms,
+		.max_attempts = run->order.max_attempts,
+		.random = (double)(random() % 1024) / 1024,
+	};
+
+	if (was_told_to_stop(worker)) {
+		execution.verdict = TASK_VERDICT_CANCELLED;
+		execution.kind = execution.message = NULL;
+		execution.result = NULL;
+	}
+	/* Without memory for a record there is nothing to report: the worker ends, and the task counts a crash. */
+	if (task_record_apply(&run->record, run->queue, &execution) < 0 || task_record_format(record, &run->record) < 0)
+		abort();
+	count(worker, run, duration_ns);
+	if (execution.verdict != TASK_VERDICT_CANCELLED)
+		log_end(run);
+	worker->average_ns = worker->average_ns == 0
+				     ? duration_ns + 1
+				     : (worker->average_ns * (AVERAGE_WEIGHT - 1) + duration_ns) / AVERAGE_WEIGHT + 1;
+}
+
+/* The second thread has claimed this task and ends the process; nothing may be reported any more. */
+static __attribute__((noreturn)) void wait_for_the_end(void)
+{
+	for (;;)
+		(void)pause();
+}
+
+bool run_task(struct worker *worker, unsigned i, struct buffer *record)
+{
+	struct run run = {.result = {.delay_ms = -1}};
+	struct error malformed = {""};
+
+	worker->started_mono_ns = clock_mono_ns();
+	read_stored(worker, &worker->batch.lease.tasks[i], &run);
+	bool well_formed = task_order_read(&run.head, run.queue, &run.order, &malformed) == 0;
+	worker->timeout_ns = run.order.timeout_ms == SCHEMA_NONE ? INT64_MAX : run.order.timeout_ms * CLOCK_NS_PER_MS;
+	show(worker, &run, wall_ms(worker, worker->started_mono_ns));
+	bool begun = batch_begin(&worker->batch, i, wall_ms(worker, worker->started_mono_ns));
+	if (begun) {
+		int64_t silence_ms = worker->pool->heartbeat_timeout_ms;
+		/* Until its first beat a task has its own timeout, if it has one; `promise` bounds by that. */
+		promise(worker, worker->started_mono_ns,
+			worker->timeout_ns == INT64_MAX ? worker->started_mono_ns + silence_ms * CLOCK_NS_PER_MS
+							: INT64_MAX);
+		execute(worker, &run, well_formed, &malformed);
+		if (!batch_end(&worker->batch, i))
+			wait_for_the_end();
+		settle(worker, &run, record);
+	}
+	show_nothing(worker);
+	handler_result_fini(&run.result);
+	task_order_fini(&run.order);
+	task_record_fini(&run.record);
+	return begun;
+}

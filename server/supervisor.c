@@ -1,0 +1,478 @@
+#include "server/supervisor.h"
+
+#include "api/api.h"
+#include "core/clock.h"
+#include "core/control.h"
+#include "core/io.h"
+#include "core/log.h"
+#include "server/embedded.h"
+#include "server/obituary.h"
+#include "server/policy.h"
+#include "server/process.h"
+#include "server/scheduler.h"
+#include "server/worker.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum {
+	PROMISE_MS = 5000,          /* its own, renewed each turn */
+	NAP_MS = 1000,              /* the longest turn */
+	LATE_MS = 200,              /* a turn that comes so much too late: everybody was paused, not only us */
+	MEMORY_LOOK_MS = 50,        /* how often workers with max_memory are measured while they run a task */
+	PROCESS_PROMISE_MS = 10000, /* of api and scheduler, at their start */
+	STOP_RESERVE_MS = 400,      /* of an ordered stop's time, kept for recovery and the other processes */
+	CLONE_RETRY_MS = 100,
+};
+
+struct slot {            /* what only this supervisor needs, and the next one finds out */
+	int pidfd;       /* of the row's incarnation; -1: none */
+	int64_t pardon;  /* mono ns: a promise counts as kept until then */
+	uint64_t cancel; /* {incarnation, serial} that cancel_at is about */
+	int64_t cancel_at;
+};
+
+struct supervisor {
+	const struct node *node;
+	const struct scoreboard *scoreboard;
+	struct slot *slots; /* [SCOREBOARD_ROWS] */
+	bool measures_memory;
+	bool workers_gone, scheduler_gone, api_gone; /* in this turn */
+};
+
+static const struct config_pool *pool_of(const struct supervisor *supervisor, unsigned row)
+{
+	uint32_t place = supervisor->scoreboard->rows[row].place;
+
+	return place ? &supervisor->node->config->pools[scoreboard_place_pool(place)] : NULL;
+}
+
+/* ---- making a child ---- */
+
+static __attribute__((noreturn)) void be_child(const struct supervisor *supervisor, unsigned row)
+{
+	const struct node *node = supervisor->node;
+
+	switch (row) {
+	case ROW_BROKER: embedded_exec(node);
+	case ROW_API: {
+		int keep[NODE_LISTENERS_MAX + 2] = {node->lock, node->control_api[1]};
+		memcpy(keep + 2, node->listeners, sizeof *keep * (size_t)node->listener_count);
+		process_keep(keep, 2 + (size_t)node->listener_count);
+		process_become(node, row, SIGKILL);
+		_exit(api_main(node, process_stop_descriptor()));
+	}
+	case ROW_SCHEDULER:
+		process_keep((int[]){node->lock, node->control_scheduler[1], node->bell_scheduler}, 3);
+		process_become(node, row, SIGKILL);
+		_exit(scheduler_main(node, process_stop_descriptor()));
+	default:
+		process_keep((int[]){node->lock, node->bell_supervisor, node->demo_dir}, 3);
+		process_become(node, row, SIGKILL);
+		_exit(worker_main(node, row));
+	}
+}
+
+/* The life of an area begins anew; totals, flight recorder and outbox belong to the slot and stay. */
+static void reset_area(const struct supervisor *supervisor, unsigned row, uint32_t incarnation, int64_t now)
+{
+	struct scoreboard_area *area = scoreboard_area(supervisor->scoreboard, row);
+	const struct config_pool *pool = pool_of(supervisor, row);
+	int64_t promise_ms = pool ? pool->heartbeat_timeout_ms : PROCESS_PROMISE_MS;
+
+	area->incarnation = incarnation;
+	area->state = SCOREBOARD_STARTING;
+	area->beat_at = area->ready_at = area->broker_at = 0;
+	area->serial = area->in_task = 0;
+	area->leaving = 0;
+	area->reason[0] = '\0';
+	memset((void *)&area->current, 0, sizeof area->current);
+	area->current.progress = -1;
+	area->alive_until = now + promise_ms * CLOCK_NS_PER_MS;
+}
+
+static void open_slot(struct supervisor *supervisor, unsigned row)
+{
+	struct slot *slot = &supervisor->slots[row];
+	const struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
+	uint64_t who = words->who;
+
+	*slot = (struct slot){.pidfd = (int)syscall(SYS_pidfd_open, scoreboard_low(who), 0), .cancel_at = POLICY_NEVER};
+	/* Only now: had it died and its pid been given away before the descriptor was opened, its obituary would be there. */
+	if (slot->pidfd >= 0 && words->obituary.who == who)
+		io_close(&slot->pidfd);
+}
+
+static void start(struct supervisor *supervisor, unsigned row, int64_t now)
+{
+	struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
+	uint32_t incarnation;
+	enum scoreboard_life life = scoreboard_life(supervisor->scoreboard, row, &incarnation, NULL);
+
+	if (life != LIFE_STARTING) {
+		incarnation++;
+		words->who = scoreboard_pair(incarnation, 0); /* the commit: from here on it is being started */
+	}
+	words->order = words->cancel = 0;
+	words->born_at = now;
+	reset_area(supervisor, row, incarnation, now);
+	pid_t pid = process_clone(supervisor->scoreboard, row, PROCESS_SIBLING);
+	if (pid == 0)
+		be_child(supervisor, row);
+	if (pid < 0) {
+		words->start_at = now + CLONE_RETRY_MS * CLOCK_NS_PER_MS;
+		log_error("cannot make a process, trying again", LOG_INT("row", row),
+			LOG_TEXT("error", strerror(-(int)pid)));
+		return;
+	}
+	open_slot(supervisor, row);
+}
+
+/* ---- ending one ---- */
+
+static enum scoreboard_order order_of(const struct scoreboard_row_words *words)
+{
+	uint64_t order = words->order;
+
+	return scoreboard_high(order) == scoreboard_high(words->who) ? scoreboard_low(order) & 0xff : ORDER_NONE;
+}
+
+/* Notes the order, then sends the signal: a death is never without its reason. */
+static void give_order(struct supervisor *supervisor, unsigned row, enum scoreboard_order order,
+	enum scoreboard_order ordered, int signal_number, int64_t now)
+{
+	struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
+
+	words->order = scoreboard_pair(scoreboard_high(words->who), (uint32_t)order | (uint32_t)ordered << 8);
+	words->order_at = now;
+	if (supervisor->slots[row].pidfd >= 0)
+		(void)syscall(SYS_pidfd_send_signal, supervisor->slots[row].pidfd, signal_number, NULL, 0);
+}
+
+/* ---- looking at one row ---- */
+
+static int64_t stop_reserve_ns(const struct supervisor *supervisor)
+{
+	int64_t quarter_ms = supervisor->node->config->shutdown_grace_ms / 4;
+
+	return (quarter_ms < STOP_RESERVE_MS ? quarter_ms : STOP_RESERVE_MS) * CLOCK_NS_PER_MS;
+}
+
+/* Stop goes from the edge inwards: workers, then the scheduler that recovers what they held, then api, then the broker. */
+static void view_wanted(const struct supervisor *supervisor, unsigned row, struct policy_view *view)
+{
+	const struct scoreboard_header *header = supervisor->scoreboard->header;
+	const bool running = header->stage == STAGE_RUN;
+
+	switch (row) {
+	case ROW_BROKER:
+		view->drain = !running && supervisor->api_gone;
+		view->wanted = supervisor->node->config->address.kind == CONFIG_BROKER_EMBEDDED && !view->drain;
+		break;
+	case ROW_API:
+		view->drain = !running && supervisor->scheduler_gone;
+		view->wanted = !view->drain;
+		break;
+	case ROW_SCHEDULER:
+		view->drain = !running && supervisor->workers_gone;
+		view->wanted = !view->drain;
+		break;
+	default:
+		view->drain = !running || supervisor->scoreboard->rows[row].retired;
+		view->wanted = !view->drain;
+		view->at_once = header->stage == STAGE_NOW;
+	}
+	if (!running)
+		view->stop_at = header->stop_at - (row >= ROW_WORKERS ? stop_reserve_ns(supervisor) : 0);
+}
+
+static int64_t promise_of(const struct supervisor *supervisor, unsigned row)
+{
+	int64_t promise = scoreboard_area(supervisor->scoreboard, row)->alive_until;
+	int64_t pardon = supervisor->slots[row].pardon;
+
+	if (row == ROW_BROKER)
+		return POLICY_NEVER;
+	return promise > pardon ? promise : pardon;
+}
+
+/* When its task in hand was told to stop, if it still is that task. */
+static int64_t cancel_of(struct supervisor *supervisor, unsigned row, int64_t now)
+{
+	const struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
+	const struct scoreboard_area *area = scoreboard_area(supervisor->scoreboard, row);
+	struct slot *slot = &supervisor->slots[row];
+	uint64_t cancel = words->cancel;
+
+	if (cancel == 0 || cancel != scoreboard_pair(scoreboard_high(words->who), area->serial) || !area->in_task)
+		return POLICY_NEVER;
+	if (slot->cancel != cancel) {
+		slot->cancel = cancel;
+		slot->cancel_at = now;
+	}
+	return slot->cancel_at;
+}
+
+static struct policy_view view_row(struct supervisor *supervisor, unsigned row, int64_t now)
+{
+	const struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
+	const struct config_pool *pool = pool_of(supervisor, row);
+	struct policy_view view = {
+		.life = scoreboard_life(supervisor->scoreboard, row, NULL, NULL),
+		.obeys = row >= ROW_WORKERS,
+		.promise = promise_of(supervisor, row),
+		.order = order_of(words),
+		.order_at = words->order_at,
+		.kill_grace_ns = pool ? pool->kill_grace_ms * CLOCK_NS_PER_MS : 0,
+		.cancel_at = row >= ROW_WORKERS ? cancel_of(supervisor, row, now) : POLICY_NEVER,
+		.stop_at = POLICY_NEVER,
+		.parked = obituary_is_parked(supervisor->scoreboard, row),
+		.start_at = words->start_at,
+	};
+
+	view_wanted(supervisor, row, &view);
+	return view;
+}
+
+static bool exceeds_memory(const struct supervisor *supervisor, unsigned row)
+{
+	const struct config_pool *pool = pool_of(supervisor, row);
+	const struct scoreboard_area *area = scoreboard_area(supervisor->scoreboard, row);
+
+	if (!pool || pool->max_memory == SCHEMA_NONE || !area->in_task)
+		return false;
+	return process_resident((pid_t)scoreboard_low(supervisor->scoreboard->rows[row].who)) > pool->max_memory;
+}
+
+static void log_abort(const struct supervisor *supervisor, unsigned row, enum scoreboard_order order, int64_t now)
+{
+	const struct scoreboard_area *area = scoreboard_area(supervisor->scoreboard, row);
+	struct scoreboard_current current;
+	char title[256];
+
+	process_title(supervisor->node, row, title, sizeof title);
+	if (!scoreboard_read_current(area, &current))
+		current.id[0] = '\0';
+	log_warn(order == ORDER_ABORT ? "worker is silent past its promise, ending it" : "ending worker",
+		LOG_TEXT("worker", title), LOG_INT("pid", scoreboard_low(supervisor->scoreboard->rows[row].who)),
+		LOG_TEXT("task", current.id[0] ? current.id : NULL),
+		LOG_INT("silent_ms", (now - area->beat_at) / CLOCK_NS_PER_MS));
+}
+
+/* Returns when to look again. */
+static int64_t tend(struct supervisor *supervisor, unsigned row, int64_t now)
+{
+	if (obituary_understand(supervisor->node, row)) {
+		io_close(&supervisor->slots[row].pidfd);
+		io_bell_ring(supervisor->node->bell_scheduler);
+	}
+	struct policy_view view = view_row(supervisor, row, now);
+	if (view.life == LIFE_ALIVE && view.order < ORDER_MEMORY && exceeds_memory(supervisor, row)) {
+		log_warn("worker is above max_memory, ending it", LOG_INT("row", row));
+		give_order(supervisor, row, ORDER_MEMORY, ORDER_MEMORY, SIGKILL, now);
+		return POLICY_NEVER;
+	}
+	struct policy_decision decision = policy_decide(&view, now);
+	switch (decision.action) {
+	case POLICY_WAIT: return decision.until;
+	case POLICY_START: start(supervisor, row, now); return now;
+	case POLICY_DRAIN: give_order(supervisor, row, decision.order, decision.order, SIGTERM, now); return now;
+	case POLICY_ABORT:
+		log_abort(supervisor, row, decision.order, now);
+		give_order(supervisor, row, decision.order, decision.order, SIGUSR1, now);
+		return now;
+	case POLICY_KILL: give_order(supervisor, row, ORDER_KILL, decision.order, SIGKILL, now); return now;
+	}
+	__builtin_unreachable();
+}
+
+/* ---- requests ---- */
+
+static bool is_current(const struct supervisor *supervisor, const struct control_request *request)
+{
+	uint32_t incarnation;
+
+	return request->row >= ROW_WORKERS && request->row < supervisor->scoreboard->header->row_count &&
+	       scoreboard_life(supervisor->scoreboard, request->row, &incarnation, NULL) != LIFE_NEVER &&
+	       incarnation == request->incarnation;
+}
+
+static void restart(struct supervisor *supervisor, unsigned row, int64_t now)
+{
+	struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
+
+	switch (scoreboard_life(supervisor->scoreboard, row, NULL, NULL)) {
+	case LIFE_ALIVE:
+		if (order_of(words) == ORDER_NONE)
+			give_order(supervisor, row, ORDER_DRAIN, ORDER_DRAIN, SIGTERM, now);
+		break;
+	case LIFE_DEAD: /* parked, or waiting out its back-off: now, then */
+		if (supervisor->scoreboard->header->stage == STAGE_RUN && !words->retired)
+			start(supervisor, row, now);
+		break;
+	case LIFE_NEVER:
+	case LIFE_STARTING: break; /* a fresh one is on its way */
+	}
+}
+
+static void read_requests(struct supervisor *supervisor, int fd, unsigned asker, int64_t now)
+{
+	struct control_request request;
+	int status;
+
+	while ((status = control_receive(fd, &request)) > 0) {
+		if (!is_current(supervisor, &request))
+			continue; /* it was about a process that is gone */
+		switch ((enum control_verb)request.verb) {
+		case CONTROL_RESTART: restart(supervisor, request.row, now); break;
+		case CONTROL_CANCEL:
+			supervisor->scoreboard->rows[request.row].cancel =
+				scoreboard_pair(request.incarnation, request.serial);
+			break;
+		case CONTROL_VERBS: break;
+		}
+	}
+	if (status < 0) {
+		log_error("rubbish on the control channel, ending its sender",
+			LOG_TEXT("process", scoreboard_row_name(asker)));
+		if (supervisor->slots[asker].pidfd >= 0)
+			(void)syscall(SYS_pidfd_send_signal, supervisor->slots[asker].pidfd, SIGKILL, NULL, 0);
+	}
+}
+
+/* ---- the loop ---- */
+
+/* Everybody was paused, not only whom we look at: each gets that much more. */
+static void pardon(struct supervisor *supervisor, int64_t late_ns, int64_t now)
+{
+	for (unsigned row = ROW_API; row < supervisor->scoreboard->header->row_count; row++)
+		supervisor->slots[row].pardon = now + late_ns;
+	log_warn("supervisor was late, everybody gets that much more", LOG_INT("ms", late_ns / CLOCK_NS_PER_MS));
+}
+
+static bool is_gone(const struct supervisor *supervisor, unsigned row)
+{
+	enum scoreboard_life life = scoreboard_life(supervisor->scoreboard, row, NULL, NULL);
+
+	return life == LIFE_DEAD || life == LIFE_NEVER;
+}
+
+static void see_who_is_gone(struct supervisor *supervisor)
+{
+	supervisor->workers_gone = true;
+	for (unsigned row = ROW_WORKERS; row < supervisor->scoreboard->header->row_count; row++)
+		supervisor->workers_gone &= is_gone(supervisor, row);
+	supervisor->scheduler_gone = supervisor->workers_gone && is_gone(supervisor, ROW_SCHEDULER);
+	supervisor->api_gone = supervisor->scheduler_gone && is_gone(supervisor, ROW_API);
+}
+
+static bool is_over(const struct supervisor *supervisor)
+{
+	return supervisor->scoreboard->header->stage != STAGE_RUN && supervisor->api_gone &&
+	       is_gone(supervisor, ROW_BROKER);
+}
+
+static int64_t tend_all(struct supervisor *supervisor, int64_t now)
+{
+	int64_t next = now + NAP_MS * CLOCK_NS_PER_MS;
+
+	see_who_is_gone(supervisor);
+	for (unsigned row = ROW_BROKER; row < supervisor->scoreboard->header->row_count; row++) {
+		int64_t again = tend(supervisor, row, now);
+		if (again < next)
+			next = again;
+	}
+	if (supervisor->measures_memory && now + MEMORY_LOOK_MS * CLOCK_NS_PER_MS < next)
+		next = now + MEMORY_LOOK_MS * CLOCK_NS_PER_MS;
+	return next;
+}
+
+/* Says until when it sleeps, then looks once more: a worker that promises less rings, or was seen (both orders are
+ * sequentially consistent). Returns the time that stands. */
+static int64_t announce_sleep(struct supervisor *supervisor, int64_t next)
+{
+	struct scoreboard_header *header = supervisor->scoreboard->header;
+
+	header->wake_at = next;
+	for (unsigned row = ROW_API; row < header->row_count; row++) {
+		if (scoreboard_life(supervisor->scoreboard, row, NULL, NULL) != LIFE_ALIVE)
+			continue;
+		int64_t promise = promise_of(supervisor, row) + 1;
+		if (promise < next && order_of(&supervisor->scoreboard->rows[row]) < ORDER_CANCEL)
+			next = promise;
+	}
+	return next;
+}
+
+static void sleep_until(struct supervisor *supervisor, int64_t next)
+{
+	const struct node *node = supervisor->node;
+	struct pollfd entries[] = {
+		{.fd = node->bell_supervisor, .events = POLLIN},
+		{.fd = node->control_api[0], .events = POLLIN},
+		{.fd = node->control_scheduler[0], .events = POLLIN},
+	};
+	int64_t left = next - clock_mono_ns();
+	const struct timespec timeout = {
+		.tv_sec = left > 0 ? left / CLOCK_NS_PER_S : 0,
+		.tv_nsec = left > 0 ? left % CLOCK_NS_PER_S : 0,
+	};
+
+	if (ppoll(entries, sizeof entries / sizeof *entries, &timeout, NULL) <= 0)
+		return;
+	io_bell_clear(node->bell_supervisor);
+	int64_t now = clock_mono_ns();
+	read_requests(supervisor, node->control_api[0], ROW_API, now);
+	read_requests(supervisor, node->control_scheduler[0], ROW_SCHEDULER, now);
+}
+
+/* A new supervisor finds the descriptors of those who live. */
+static int take_over(struct supervisor *supervisor)
+{
+	supervisor->slots = calloc(SCOREBOARD_ROWS, sizeof *supervisor->slots);
+	if (!supervisor->slots)
+		return -ENOMEM;
+	for (unsigned row = 0; row < SCOREBOARD_ROWS; row++)
+		supervisor->slots[row] = (struct slot){.pidfd = -1, .cancel_at = POLICY_NEVER};
+	for (unsigned row = ROW_BROKER; row < supervisor->scoreboard->header->row_count; row++)
+		if (scoreboard_life(supervisor->scoreboard, row, NULL, NULL) == LIFE_ALIVE)
+			open_slot(supervisor, row);
+	for (size_t i = 0; i < supervisor->node->config->pool_count; i++)
+		supervisor->measures_memory |= supervisor->node->config->pools[i].max_memory != SCHEMA_NONE;
+	return 0;
+}
+
+int supervisor_main(const struct node *node, const struct privilege *privilege)
+{
+	struct supervisor supervisor = {.node = node, .scoreboard = node->scoreboard};
+	struct scoreboard_area *area = scoreboard_area(node->scoreboard, ROW_SUPERVISOR);
+	struct error error;
+
+	if (privilege_drop(privilege, &error) < 0) {
+		log_error(error.text);
+		return 71;
+	}
+	if (take_over(&supervisor) < 0)
+		return 71;
+	int64_t expected = INT64_MAX;
+	for (;;) {
+		int64_t now = clock_mono_ns();
+		if (now - expected > LATE_MS * CLOCK_NS_PER_MS)
+			pardon(&supervisor, now - expected, now);
+		area->alive_until = now + PROMISE_MS * CLOCK_NS_PER_MS;
+		area->beat_at = now;
+		area->state = SCOREBOARD_IDLE;
+		int64_t next = tend_all(&supervisor, now);
+		if (is_over(&supervisor))
+			return 0;
+		expected = announce_sleep(&supervisor, next);
+		sleep_until(&supervisor, expected);
+		/* Woken early or on time: what counts as late is how long after `expected` the next turn begins. */
+	}
+}

@@ -1,0 +1,55 @@
+/* worker: the process that runs tasks. take → run → report, with a broker connection of its own.
+ *
+ * Two threads. The first one (worker.c) takes, runs and reports; all handler code runs in it. The second one (orders.c)
+ * owns the signals: it drains, aborts a task that is stuck, and gives back what waits behind a slow one. A worker leaves
+ * the way it dies: what it holds is recovered by the scheduler, from its outbox. */
+#ifndef MUSTER_SERVER_WORKER_H
+#define MUSTER_SERVER_WORKER_H
+
+#include "core/broker.h"
+#include "core/handler.h"
+#include "core/node.h"
+#include "server/batch.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+
+/* Runs in the freshly made worker of that row. Returns its exit status. */
+int worker_main(const struct node *node, unsigned row);
+
+enum { WORKER_SLOW_MS = 20 }; /* what waits behind a task that has run so long is given back */
+
+struct worker {
+	const struct node *node;
+	unsigned row;
+	uint32_t incarnation;
+	struct scoreboard_area *area;
+	const struct config_pool *pool;
+	char name[TASK_WORKER_MAX]; /* "node/pool/slot" */
+	uint64_t generation;
+	int stop_fd;          /* eventfd: rung when `draining` is set */
+	atomic_bool draining; /* writer: second thread */
+	timer_t slow_timer;   /* signals the second thread while a batch of several is run */
+
+	/* Never two calls of one slot in flight: a later one could overtake, and what was given back would be run. Guards
+	 * sequence and batch.reported. */
+	pthread_mutex_t call;
+	uint64_t sequence;
+	struct batch batch;
+
+	/* first thread only: */
+	struct broker *broker;
+	struct handlers *handlers;
+	struct handler_host host;
+	char loaded[TASK_NAME_MAX + 1]; /* class that was loaded last */
+	int64_t started_mono_ns;        /* of the task in hand */
+	int64_t timeout_ns;             /* of the task in hand; INT64_MAX: none */
+	int64_t average_ns;             /* moving average of a task's duration; 0: none yet */
+	unsigned wanted;                /* of the last take */
+	int64_t wall_offset_ns;         /* wall − mono, renewed at each take */
+	int64_t born_mono_ns;
+};
+
+#endif

@@ -1,0 +1,134 @@
+# tests: unit/ in C; everything else is Python over the built musterd. `make check` runs what needs no process; tests/run runs all.
+if HAVE_CMOCKA
+unit_tests = tests/unit/test_buffer tests/unit/test_clock tests/unit/test_control tests/unit/test_demo \
+	tests/unit/test_document tests/unit/test_error tests/unit/test_handler tests/unit/test_id tests/unit/test_io \
+	tests/unit/test_log tests/unit/test_policy tests/unit/test_scoreboard tests/unit/test_units \
+	tests/unit/test_utf8
+check_PROGRAMS += $(unit_tests)
+TESTS += $(unit_tests)
+endif
+if HAVE_PYTHON3
+TESTS += tests/layering
+endif
+
+# What a unit test is linked with.
+LDADD = libserver.a libapi.a libcore.a $(CMOCKA_LIBS) \
+	$(MICROHTTPD_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(YAML_LIBS)
+
+unit_common = tests/unit/one_worker.h
+tests_unit_test_buffer_SOURCES = tests/unit/test_buffer.c $(unit_common)
+tests_unit_test_clock_SOURCES = tests/unit/test_clock.c $(unit_common)
+tests_unit_test_control_SOURCES = tests/unit/test_control.c $(unit_common)
+tests_unit_test_demo_SOURCES = tests/unit/test_demo.c $(unit_common)
+tests_unit_test_document_SOURCES = tests/unit/test_document.c $(unit_common)
+tests_unit_test_error_SOURCES = tests/unit/test_error.c $(unit_common)
+tests_unit_test_handler_SOURCES = tests/unit/test_handler.c $(unit_common)
+tests_unit_test_id_SOURCES = tests/unit/test_id.c $(unit_common)
+tests_unit_test_io_SOURCES = tests/unit/test_io.c $(unit_common)
+tests_unit_test_log_SOURCES = tests/unit/test_log.c $(unit_common)
+tests_unit_test_policy_SOURCES = tests/unit/test_policy.c $(unit_common)
+tests_unit_test_scoreboard_SOURCES = tests/unit/test_scoreboard.c $(unit_common)
+tests_unit_test_units_SOURCES = tests/unit/test_units.c $(unit_common)
+tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c $(unit_common)
+
+# Modules that only tests load: each is wrong, or nasty, in one way.
+test_modules = tests/modules/bad_abi.so tests/modules/bad_method.so tests/modules/crash_on_load.so tests/modules/ends.so \
+	tests/modules/exit_on_load.so tests/modules/hang_on_load.so tests/modules/hang_on_start.so \
+	tests/modules/no_function.so tests/modules/no_table.so tests/modules/probe.so tests/modules/refuse_start.so \
+	tests/modules/segfault_on_load.so tests/modules/trouble.so tests/modules/undefined_symbol.so
+check_PROGRAMS += $(test_modules)
+tests_modules_bad_abi_so_SOURCES = tests/modules/bad_abi.c
+tests_modules_bad_abi_so_CPPFLAGS = $(module_cppflags)
+tests_modules_bad_abi_so_CFLAGS = $(module_cflags)
+tests_modules_bad_abi_so_LDFLAGS = $(module_ldflags)
+tests_modules_bad_abi_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_bad_method_so_SOURCES = tests/modules/bad_method.c
+tests_modules_bad_method_so_CPPFLAGS = $(module_cppflags)
+tests_modules_bad_method_so_CFLAGS = $(module_cflags)
+tests_modules_bad_method_so_LDFLAGS = $(module_ldflags)
+tests_modules_bad_method_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_crash_on_load_so_SOURCES = tests/modules/crash_on_load.c
+tests_modules_crash_on_load_so_CPPFLAGS = $(module_cppflags)
+tests_modules_crash_on_load_so_CFLAGS = $(module_cflags)
+tests_modules_crash_on_load_so_LDFLAGS = $(module_ldflags)
+tests_modules_crash_on_load_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_ends_so_SOURCES = tests/modules/ends.c
+tests_modules_ends_so_CPPFLAGS = $(module_cppflags)
+tests_modules_ends_so_CFLAGS = $(module_cflags)
+tests_modules_ends_so_LDFLAGS = $(module_ldflags)
+tests_modules_ends_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_exit_on_load_so_SOURCES = tests/modules/exit_on_load.c
+tests_modules_exit_on_load_so_CPPFLAGS = $(module_cppflags)
+tests_modules_exit_on_load_so_CFLAGS = $(module_cflags)
+tests_modules_exit_on_load_so_LDFLAGS = $(module_ldflags)
+tests_modules_exit_on_load_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_hang_on_load_so_SOURCES = tests/modules/hang_on_load.c
+tests_modules_hang_on_load_so_CPPFLAGS = $(module_cppflags)
+tests_modules_hang_on_load_so_CFLAGS = $(module_cflags)
+tests_modules_hang_on_load_so_LDFLAGS = $(module_ldflags)
+tests_modules_hang_on_load_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_hang_on_start_so_SOURCES = tests/modules/hang_on_start.c
+tests_modules_hang_on_start_so_CPPFLAGS = $(module_cppflags)
+tests_modules_hang_on_start_so_CFLAGS = $(module_cflags)
+tests_modules_hang_on_start_so_LDFLAGS = $(module_ldflags)
+tests_modules_hang_on_start_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_no_function_so_SOURCES = tests/modules/no_function.c
+tests_modules_no_function_so_CPPFLAGS = $(module_cppflags)
+tests_modules_no_function_so_CFLAGS = $(module_cflags)
+tests_modules_no_function_so_LDFLAGS = $(module_ldflags)
+tests_modules_no_function_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_no_table_so_SOURCES = tests/modules/no_table.c
+tests_modules_no_table_so_CPPFLAGS = $(module_cppflags)
+tests_modules_no_table_so_CFLAGS = $(module_cflags)
+tests_modules_no_table_so_LDFLAGS = $(module_ldflags)
+tests_modules_no_table_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_probe_so_SOURCES = tests/modules/probe.c
+tests_modules_probe_so_CPPFLAGS = $(module_cppflags)
+tests_modules_probe_so_CFLAGS = $(module_cflags)
+tests_modules_probe_so_LDFLAGS = $(module_ldflags)
+tests_modules_probe_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_refuse_start_so_SOURCES = tests/modules/refuse_start.c
+tests_modules_refuse_start_so_CPPFLAGS = $(module_cppflags)
+tests_modules_refuse_start_so_CFLAGS = $(module_cflags)
+tests_modules_refuse_start_so_LDFLAGS = $(module_ldflags)
+tests_modules_refuse_start_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_segfault_on_load_so_SOURCES = tests/modules/segfault_on_load.c
+tests_modules_segfault_on_load_so_CPPFLAGS = $(module_cppflags)
+tests_modules_segfault_on_load_so_CFLAGS = $(module_cflags)
+tests_modules_segfault_on_load_so_LDFLAGS = $(module_ldflags)
+tests_modules_segfault_on_load_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_trouble_so_SOURCES = tests/modules/trouble.c
+tests_modules_trouble_so_CPPFLAGS = $(module_cppflags)
+tests_modules_trouble_so_CFLAGS = $(module_cflags)
+tests_modules_trouble_so_LDFLAGS = $(module_ldflags)
+tests_modules_trouble_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_undefined_symbol_so_SOURCES = tests/modules/undefined_symbol.c
+tests_modules_undefined_symbol_so_CPPFLAGS = $(module_cppflags)
+tests_modules_undefined_symbol_so_CFLAGS = $(module_cflags)
+tests_modules_undefined_symbol_so_LDFLAGS = $(module_ldflags)
+tests_modules_undefined_symbol_so_LDADD = $(JANSSON_LIBS)
+
+.PHONY: check-programs
+check-programs: $(check_PROGRAMS)
+
+EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_turn.py \
+	tests/system/conftest.py tests/system/harness.py tests/system/test_api.py tests/system/test_bad_input.py \
+	tests/system/test_broker_away.py tests/system/test_cancel.py tests/system/test_cli_options.py \
+	tests/system/test_crashes.py tests/system/test_delay_retry.py tests/system/test_done_when.py \
+	tests/system/test_hangs.py tests/system/test_metrics.py tests/system/test_outcomes.py \
+	tests/system/test_plain_list.py tests/system/test_processes.py tests/system/test_queues_retention.py \
+	tests/system/test_seed_faults.py tests/system/test_submit.py tests/bench/beans.c tests/bench/bench_module.c \
+	tests/bench/latency.c tests/bench/rollcall.c

@@ -1,0 +1,138 @@
+"""Muster's side of the scripts, as core/broker*.c speaks to them."""
+import pathlib
+
+import redis
+
+FOLDER = pathlib.Path(__file__).resolve().parents[2] / "core" / "broker"
+GENERATION = (3 << 32) + 7  # epoch 3, incarnation 7
+SLOT = "node1/default/0"
+DAY_MS = 24 * 3600 * 1000
+
+
+def script_text(name):
+    """As broker_script_text puts it together."""
+    first, rest = (FOLDER / f"{name}.lua").read_text().split("\n", 1)
+    return first + "\n" + (FOLDER / "common.lua").read_text() + rest
+
+
+def text(value):
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "surrogateescape")
+    if isinstance(value, list):
+        return [text(item) for item in value]
+    return value
+
+
+def head(queue="default", created=1000, run_at=0, source="h", attempts=1):
+    return f"{created} {run_at} {source} {attempts} {queue}\n"
+
+
+def record(letter, executions=1, attempts=1, crashes=0, maximum=1, started=10, finished=20, due=0, worker=SLOT, body=""):
+    return f"{letter} {executions} {attempts} {crashes} {maximum} {started} {finished} {due} {worker}\n{body}"
+
+
+class Taken:
+    """The answer of a turn."""
+
+    def __init__(self, answer):
+        self.admitted, self.elements, self.stored, self.records = answer or [0, [], [], []]
+
+    def __eq__(self, other):
+        return vars(self) == vars(other)
+
+    def documents(self):
+        return [None if stored is None else stored.split("\n", 1)[1] for stored in self.stored]
+
+
+class Broker:
+    """One deployment: namespace `muster`, queues and their plain lists."""
+
+    def __init__(self, client, namespace="muster"):
+        self.client, self.tag = client, "{%s}" % namespace
+        self.queues, self.lists = ["default", "mail"], {}
+        self.shas, self.bases = {}, 0
+
+    def call(self, name, *arguments, client=None):
+        client = client or self.client
+        if name not in self.shas:
+            self.shas[name] = client.script_load(script_text(name))
+        return text(client.evalsha(self.shas[name], 1, self.tag, *arguments))
+
+    def key(self, name):
+        return f"{self.tag}:{name}"
+
+    def _lists(self):
+        return [len(self.lists), *(part for pair in self.lists.items() for part in pair)]
+
+    def turn(self, sequence, want=10, outcomes=(), slot=SLOT, generation=GENERATION, queues=None):
+        queues = self.queues if queues is None else queues
+        self.bases += 1
+        return Taken(self.call("turn", slot, generation, sequence, want, f"BASE{self.bases:014d}", 15000, *self._lists(),
+                               len(queues), *queues, *(part for pair in outcomes for part in pair)))
+
+    def recover(self, outcomes=(), slot=SLOT, generation=GENERATION):
+        return self.call("recover", slot, generation, *self._lists(), *(part for pair in outcomes for part in pair))
+
+    def submit(self, *ids, queue="default", run_at=0, document="{}", **fields):
+        tasks = [part for id in ids for part in (id, 1, run_at, head(queue, run_at=run_at, **fields) + document)]
+        return self.call("submit", *self._lists(), 1, queue, *tasks)
+
+    def look(self, *ids, watch=0):
+        answer = self.call("look", 120000, *(part for id in ids for part in (id, watch)))
+        return [tuple(answer[i:i + 4]) for i in range(0, len(answer), 4)]
+
+    def state(self, id):
+        stored, _, state, _ = self.look(id)[0]
+        return state if stored is not None else None
+
+    def cancel(self, id):
+        return self.call("cancel", id)
+
+    def due(self, limit=500):
+        return self.call("due", limit, *self._lists(), len(self.queues), *self.queues)
+
+    def retain(self, succeeded=DAY_MS, dead=DAY_MS, cancelled=DAY_MS, maximum=100000, limit=1000):
+        return self.call("retain", limit, 15000,
+                         *(part for queue in self.queues for part in (queue, succeeded, dead, cancelled, maximum)))
+
+    def depths(self):
+        names = "pending scheduled retrying active dead succeeded_total dead_total cancelled_total oldest_ms".split()
+        answer = self.call("depths", *self._lists(), len(self.queues), *self.queues)
+        depths = {queue: dict(zip(names, answer[9 * i:])) for i, queue in enumerate(self.queues)}
+        return depths, answer[-1]
+
+    def unaccounted(self):
+        return self.depths()[1]
+
+    def holdings(self, node=""):
+        answer = self.call("holdings", node)
+        return {answer[i]: (int(answer[i + 1]), int(answer[i + 2]), answer[i + 3].split()) for i in range(0, len(answer), 4)}
+
+    def bell(self, queue="default"):
+        return self.client.llen(self.key(f"bell:{queue}"))
+
+    def silence(self, queue="default"):
+        """What an idle worker's BLPOP does."""
+        self.client.delete(self.key(f"bell:{queue}"))
+
+    def armed(self, name):
+        return self.client.delete(self.key(f"armed:{name}"))
+
+    def run(self, id):
+        return text(self.client.hget(self.key("runs"), id))
+
+    def counter(self, name):
+        return int(self.client.hget(self.key("counters"), name) or 0)
+
+    def now_ms(self):
+        seconds, micros = self.client.time()
+        return seconds * 1000 + micros // 1000
+
+
+def refused(call, word):
+    """True when the call fails with an error reply that begins with this word."""
+    try:
+        call()
+    except redis.ResponseError as error:
+        return str(error).startswith(word)
+    return False
