@@ -21,8 +21,7 @@ missing_of() {
 	done
 }
 
-# RUNLEVEL: where no init runs (a chroot, a container) nothing is to be started by being installed.
-apt() { $root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -qq "$@" >&2; }
+apt() { $root env DEBIAN_FRONTEND=noninteractive apt-get -qq "$@" >&2; }
 
 deps() {
 	command -v dpkg-query >/dev/null || { say "no Debian here; configure will say which libraries are missing"; return 0; }

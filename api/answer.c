@@ -11,7 +11,7 @@
 enum { ANSWER_MAX = 256 * 1024 * 1024 }; /* no answer is that long; it bounds the buffers they grow in */
 
 static const char failed[] = "{\"type\":\"about:blank\",\"title\":\"Internal Server Error\",\"status\":500,"
-                             "\"detail\":\"the answer could not be put together\"}\n";
+			     "\"detail\":\"the answer could not be put together\"}\n";
 
 void answer_fini(struct answer *answer)
 {
@@ -33,10 +33,10 @@ void answer_static(struct request *request, int status, const char *type, const 
 {
 	/* The bytes are only read: `body` is not const because owned ones are freed through it. */
 	complete(request, (struct answer){.status = status,
-	                          .type = type,
-	                          .body = (char *)(uintptr_t)bytes,
-	                          .length = length,
-	                          .borrowed = true});
+				  .type = type,
+				  .body = (char *)(uintptr_t)bytes,
+				  .length = length,
+				  .borrowed = true});
 }
 
 void answer_buffer(struct request *request, int status, const char *type, struct buffer *text)

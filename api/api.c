@@ -71,26 +71,36 @@ struct ready {
 };
 
 /* Sleeps until there is something to do, at most a second. */
-static struct ready sleep_until(const struct api *api, int stop_fd, int64_t wake_at_mono_ns)
+static struct ready sleep_until(struct api *api, int stop_fd, int64_t wake_at_mono_ns)
 {
-	struct pollfd entries[NODE_LISTENERS_MAX + 3];
-	int fds[NODE_LISTENERS_MAX];
-	size_t doors = http_fds(api->http, fds);
+	struct pollfd entries[3 + NODE_LISTENERS_MAX] = {
+		{.fd = stop_fd, .events = POLLIN},
+		{.fd = api->link.up ? broker_fd(api->link.broker) : -1, .events = POLLIN},
+		{.fd = waits_fd(&api->waits), .events = POLLIN},
+	};
+	size_t doors = http_fds(api->http, entries + 3);
 	int most = clock_ms_until(wake_at_mono_ns);
 
-	entries[0] = (struct pollfd){.fd = stop_fd, .events = POLLIN};
-	entries[1] = (struct pollfd){.fd = api->link.up ? broker_fd(api->link.broker) : -1, .events = POLLIN};
-	entries[2] = (struct pollfd){.fd = waits_fd(&api->waits), .events = POLLIN};
-	for (size_t i = 0; i < doors; i++)
-		entries[3 + i] = (struct pollfd){.fd = fds[i], .events = POLLIN};
 	int timeout = http_timeout_ms(api->http, most < TURN_MS ? most : TURN_MS);
 	if (io_poll(entries, 3 + doors, clock_mono_ns() + timeout * CLOCK_NS_PER_MS) <= 0)
 		return (struct ready){0};
+	http_ready(api->http, entries + 3);
 	return (struct ready){
-	        .stop = entries[0].revents != 0, .link = entries[1].revents != 0, .waits = entries[2].revents != 0};
+		.stop = entries[0].revents != 0, .link = entries[1].revents != 0, .waits = entries[2].revents != 0};
 }
 
-/* One turn: hear, receive, ask the broker once, answer. Returns when the next one is due if nothing wakes us before. */
+/* Receives, asks the broker once for all that came in, answers and receives the next ones, until there is no more to do:
+ * under load we look up from it only now and then. */
+static void exchange(struct api *api)
+{
+	for (int rounds = 0; rounds < ROUNDS; rounds++) {
+		http_run(api->http);
+		if (!trip_run(&api->trip, &api->link) && http_timeout_ms(api->http, 1) > 0)
+			return;
+	}
+}
+
+/* Returns when the next turn is due if nothing wakes us before. */
 static int64_t turn(struct api *api, const struct ready *ready)
 {
 	int64_t now = clock_mono_ns();
@@ -103,12 +113,7 @@ static int64_t turn(struct api *api, const struct ready *ready)
 	if (ready->waits)
 		waits_hear(&api->waits);
 	int64_t waits_at = waits_turn(&api->waits, &api->link, now);
-	http_run(api->http);
-	/* Each further run answers, and receives the next ones: under load we look up from it only now and then. */
-	for (int rounds = 0; rounds < ROUNDS && trip_run(&api->trip, &api->link); rounds++)
-		http_run(api->http);
-	if (api->trip.request_count > 0)
-		return now;
+	exchange(api);
 	return probe_at < waits_at ? probe_at : waits_at;
 }
 

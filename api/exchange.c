@@ -13,28 +13,28 @@
 #include <strings.h>
 
 enum {
-	SPARE_MAX = 256,            /* used requests that are kept */
-	SPARE_BODY_MAX = 64 * 1024, /* one whose buffer has grown beyond is not */
-	BODIES_MAX = 8,             /* times limits.body: what all requests together may hold */
-	DISCARD_MAX = 4, /* times limits.body: what is read of a body that is refused, so that the answer arrives */
+	SPARE_MAX = 256,                /* used requests that are kept */
+	SPARE_BODY_MAX = 64 * 1024,     /* one whose buffer has grown beyond is not */
+	BODIES_MAX = 8,                 /* times limits.body: what all requests together may hold */
+	DISCARD_MAX = 64 * 1024 * 1024, /* what is read of a refused body, so that its sender reads the answer */
 };
 
 struct headers { /* those that matter before the body is read; NULL: absent */
-	const char *host, *origin, *fetch_site, *type, *encoding, *length, *transfer, *expect;
+	const char *version, *host, *origin, *fetch_site, *type, *encoding, *length, *transfer, *expect;
 };
 
 static const struct {
 	const char *name;
 	size_t offset;
 } header_table[] = {
-        {"Host", offsetof(struct headers, host)},
-        {"Content-Type", offsetof(struct headers, type)},
-        {"Content-Length", offsetof(struct headers, length)},
-        {"Transfer-Encoding", offsetof(struct headers, transfer)},
-        {"Content-Encoding", offsetof(struct headers, encoding)},
-        {"Expect", offsetof(struct headers, expect)},
-        {"Origin", offsetof(struct headers, origin)},
-        {"Sec-Fetch-Site", offsetof(struct headers, fetch_site)},
+	{"Host", offsetof(struct headers, host)},
+	{"Content-Type", offsetof(struct headers, type)},
+	{"Content-Length", offsetof(struct headers, length)},
+	{"Transfer-Encoding", offsetof(struct headers, transfer)},
+	{"Content-Encoding", offsetof(struct headers, encoding)},
+	{"Expect", offsetof(struct headers, expect)},
+	{"Origin", offsetof(struct headers, origin)},
+	{"Sec-Fetch-Site", offsetof(struct headers, fetch_site)},
 };
 
 static enum MHD_Result note_header(void *closure, enum MHD_ValueKind kind, const char *name, const char *value)
@@ -130,7 +130,7 @@ static enum MHD_Result send_answer(struct request *request, struct MHD_Connectio
 {
 	struct answer *answer = &request->answer;
 	struct MHD_Response *response = MHD_create_response_from_buffer(
-	        answer->length, answer->body, answer->borrowed ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+		answer->length, answer->body, answer->borrowed ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
 
 	if (!response)
 		return MHD_NO;
@@ -197,7 +197,7 @@ static void check_announced_body(struct request *request, const struct headers *
 		length = INT64_MAX; /* libmicrohttpd has refused what is no number: this one is too large for one */
 	if (length > config->limits.body)
 		problem(request, 413, "a body may have at most %lld bytes (limits.body)",
-		        (long long)config->limits.body);
+			(long long)config->limits.body);
 	else if (request->route->body == ROUTE_BODY_ANY)
 		return;
 	else if (request->route->body == ROUTE_BODY_NONE)
@@ -224,27 +224,30 @@ static enum MHD_Result refuse_parameter(void *closure, enum MHD_ValueKind kind, 
 
 /* Whatever can be refused by the headers alone is answered here; then the request's stage shows it. */
 static void check_headers(struct request *request, const struct http_door *door, const char *path, const char *method,
-        const struct headers *headers)
+	const struct headers *headers)
 {
 	const struct guard_question question = {
-	        .unix_socket = door->unix_socket,
-	        .changes = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "OPTIONS") != 0,
-	        .host = headers->host,
-	        .origin = headers->origin,
-	        .fetch_site = headers->fetch_site,
+		.unix_socket = door->unix_socket,
+		.changes = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "OPTIONS") != 0,
+		.host = headers->host,
+		.origin = headers->origin,
+		.fetch_site = headers->fetch_site,
 	};
 	char allow[ROUTE_ALLOW_MAX];
 	const struct route *route = route_find(method, path, request->arguments, allow);
 	const char *refusal = guard_refuses(&question);
 
 	request->route = route ? route : route_other;
-	if (refusal)
+	if (!headers->host && strcmp(headers->version, "HTTP/1.1") == 0)
+		problem(request, 400, "a request of HTTP/1.1 names its Host");
+	else if (refusal)
 		problem(request, 403, "%s", refusal);
 	else if (!route)
 		answer_unrouted(request, method, allow);
 	else if (announces_body(headers))
 		check_announced_body(request, headers);
-	if (request->stage == REQUEST_RECEIVING && (!route->query || strcmp(route->query, ROUTE_ANY) != 0))
+	if (request->stage == REQUEST_RECEIVING &&
+		(!request->route->query || strcmp(request->route->query, ROUTE_ANY) != 0))
 		(void)MHD_get_connection_values(request->connection, MHD_GET_ARGUMENT_KIND, refuse_parameter, request);
 }
 
@@ -256,20 +259,20 @@ static bool is_answered_at_once(const struct request *request, const struct head
 
 	if (request->stage != REQUEST_ANSWERED || !headers->length)
 		return false;
-	return headers->expect || units_parse_integer(headers->length, 0,
-	                                  request->api->node->config->limits.body * DISCARD_MAX, &length) < 0;
+	return headers->expect || units_parse_integer(headers->length, 0, DISCARD_MAX, &length) < 0;
 }
 
-static enum MHD_Result begin(
-        struct http_door *door, struct MHD_Connection *connection, const char *path, const char *method, void **context)
+static enum MHD_Result begin(struct http_door *door, struct MHD_Connection *connection, const char *path,
+	const char *method, const char *version, void **context)
 {
 	struct request *request = take_request(door->http);
-	struct headers headers = {0};
+	struct headers headers = {.version = version};
 
 	if (!request)
 		return MHD_NO;
 	*context = request;
 	request->api = door->http->api;
+	request->door = door;
 	request->connection = connection;
 	request->began_mono_ns = clock_mono_ns();
 	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &headers);
@@ -284,10 +287,8 @@ static enum MHD_Result receive(struct http *http, struct request *request, const
 	size_t most = (size_t)http->api->node->config->limits.body;
 
 	request->received += length;
-	if (request->received > most * DISCARD_MAX)
-		return MHD_NO;
 	if (request->stage == REQUEST_ANSWERED)
-		return MHD_YES;
+		return request->received > DISCARD_MAX ? MHD_NO : MHD_YES;
 	if (http->body_bytes + length > most * BODIES_MAX) {
 		problem(request, 503, "too many large bodies at once");
 		answer_header(request, "Retry-After", "1");
@@ -313,14 +314,13 @@ static void dispatch(struct http *http, struct request *request)
 }
 
 enum MHD_Result exchange_access(void *closure, struct MHD_Connection *connection, const char *url, const char *method,
-        const char *version, const char *upload, size_t *upload_size, void **context)
+	const char *version, const char *upload, size_t *upload_size, void **context)
 {
 	struct http_door *door = closure;
 	struct request *request = *context;
 
-	(void)version;
 	if (!request)
-		return begin(door, connection, url, method, context);
+		return begin(door, connection, url, method, version, context);
 	if (*upload_size > 0) {
 		enum MHD_Result result = receive(door->http, request, upload, *upload_size);
 		*upload_size = 0;
@@ -338,7 +338,7 @@ enum MHD_Result exchange_access(void *closure, struct MHD_Connection *connection
 }
 
 void exchange_completed(
-        void *closure, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code)
+	void *closure, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code)
 {
 	struct http *http = ((struct http_door *)closure)->http;
 	struct request *request = *context;
@@ -362,7 +362,7 @@ const char *request_query(const struct request *request, const char *name)
 	const char *value = NULL;
 
 	if (MHD_lookup_connection_value_n(
-	            request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL) != MHD_YES)
+		    request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL) != MHD_YES)
 		return NULL;
 	return value ? value : "";
 }

@@ -14,6 +14,7 @@ struct http_door { /* one listening socket */
 	struct MHD_Daemon *daemon; /* owned */
 	int epoll_fd;              /* the daemon's */
 	bool unix_socket;
+	bool ready; /* run again at once */
 };
 
 struct http {
@@ -31,11 +32,11 @@ struct http {
 /* MHD_AccessHandlerCallback; closure: the door. Called first with the headers alone (an answer given then would close the
  * connection), then with each piece of the body, then, again and again, when all is there, until there is an answer. */
 enum MHD_Result exchange_access(void *closure, struct MHD_Connection *connection, const char *url, const char *method,
-        const char *version, const char *upload, size_t *upload_size, void **context);
+	const char *version, const char *upload, size_t *upload_size, void **context);
 
 /* MHD_RequestCompletedCallback; closure: the door. */
 void exchange_completed(
-        void *closure, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code);
+	void *closure, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code);
 
 /* Frees requests whose clients have gone, now that the broker was asked. */
 void exchange_sweep(struct http *http);

@@ -49,7 +49,7 @@ const char *guard_refuses(const struct guard_question *question)
 	if (!question->changes)
 		return NULL;
 	if (question->fetch_site && strcmp(question->fetch_site, "same-origin") != 0 &&
-	        strcmp(question->fetch_site, "none") != 0)
+		strcmp(question->fetch_site, "none") != 0)
 		return "Sec-Fetch-Site shows a page of another site";
 	if (question->origin && !is_own_origin(question->origin, question->host))
 		return "Origin shows a page of another site";

@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 static const int64_t stuck_ns = 5 * CLOCK_NS_PER_S;
-static const int64_t ask_ns = 500 * CLOCK_NS_PER_MS; /* a broker that needs longer is not ready, and others wait */
+static const int64_t ask_ns = 200 * CLOCK_NS_PER_MS; /* a broker that needs longer is not ready, and others wait */
 
 enum check { CHECK_BROKER, CHECK_WORKERS, CHECK_SCHEDULER, CHECK_PROGRESS, CHECK_CONFIG, CHECKS };
 
@@ -20,7 +20,7 @@ struct checks {
 };
 
 static void fail(struct checks *checks, enum check check, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 static void fail(struct checks *checks, enum check check, const char *format, ...)
 {
 	va_list arguments;
@@ -52,7 +52,7 @@ void health_alive(struct request *request)
 static bool check_broker(struct api *api, struct checks *checks, struct broker_depth depths[CONFIG_QUEUES_MAX])
 {
 	struct link *link = &api->link;
-	int64_t memory, maximum, unaccounted, until;
+	int64_t memory = 0, maximum = 0, unaccounted = 0, until;
 	struct error *error = &checks->failed[CHECK_BROKER];
 
 	int status = link->up ? 0 : link_ask(link, ask_ns, error);
@@ -60,7 +60,7 @@ static bool check_broker(struct api *api, struct checks *checks, struct broker_d
 		status = link_begin(link, &until, error);
 	if (status == 0)
 		status = link_end(link,
-		        broker_depths(link->broker, depths, &memory, &maximum, &unaccounted, until, error), error);
+			broker_depths(link->broker, depths, &memory, &maximum, &unaccounted, until, error), error);
 	if (status >= 0)
 		error->text[0] = '\0';
 	else if (error->text[0] == '\0')
@@ -86,7 +86,7 @@ static void check_workers(const struct node *node, struct checks *checks)
 			continue;
 		if (parked[pool] > 0)
 			fail(checks, CHECK_WORKERS, "all workers of pool %s are parked or down: /v1/workers says why",
-			        name);
+				name);
 		else
 			fail(checks, CHECK_WORKERS, "no worker of pool %s is up", name);
 		return;
@@ -101,10 +101,10 @@ static void check_progress(const struct api *api, struct checks *checks, const s
 
 	for (size_t i = 0; i < config->queue_count; i++) {
 		if (depths[i].pending <= 0 || depths[i].oldest_age_s < stuck_s ||
-		        !idle_serves(&api->idle, api->node, (int)i, stuck_ns))
+			!idle_serves(&api->idle, api->node, (int)i, stuck_ns))
 			continue;
 		fail(checks, CHECK_PROGRESS, "queue %s has waited for %.0f s although a worker that serves it is idle",
-		        config->queues[i].name, depths[i].oldest_age_s);
+			config->queues[i].name, depths[i].oldest_age_s);
 		return;
 	}
 }
@@ -115,8 +115,8 @@ static json_t *checks_json(const struct checks *checks)
 
 	for (int i = 0; i < CHECKS; i++)
 		(void)json_object_set_new(result, check_names[i],
-		        checks->failed[i].text[0] == '\0' ? json_string("ok")
-		                                          : answer_text(checks->failed[i].text, ERROR_TEXT_MAX));
+			checks->failed[i].text[0] == '\0' ? json_string("ok")
+							  : answer_text(checks->failed[i].text, ERROR_TEXT_MAX));
 	return result;
 }
 
@@ -133,7 +133,7 @@ void health_ready(struct request *request)
 {
 	struct api *api = request->api;
 	const struct scoreboard *scoreboard = api->node->scoreboard;
-	struct broker_depth depths[CONFIG_QUEUES_MAX];
+	struct broker_depth depths[CONFIG_QUEUES_MAX] = {0};
 	struct checks checks = {0};
 
 	if (check_broker(api, &checks, depths))

@@ -7,11 +7,14 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { HTTP_IDLE_S = 60 }; /* a connection on which nothing moves for so long is closed */
+enum {
+	HTTP_IDLE_S = 60,        /* a connection on which nothing moves for so long is closed */
+	HTTP_MEMORY = 16 * 1024, /* of a connection: bounds its headers; wiped with each request */
+};
 
 static bool is_unix_socket(int fd)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof address;
 
 	return getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.ss_family == AF_UNIX;
@@ -22,11 +25,12 @@ static int open_door(struct http_door *door, struct http *http, int listener)
 	unsigned limit = (unsigned)http->api->node->config->limits.connections;
 
 	*door = (struct http_door){.http = http, .unix_socket = is_unix_socket(listener)};
-	door->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-	        exchange_access, door, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
-	        exchange_completed, door, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_TIMEOUT,
-	        (unsigned)HTTP_IDLE_S, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1,
-	        MHD_OPTION_END);
+	/* TURBO: else data and the client's end, arriving together, leave the connection open until its timeout. */
+	door->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
+		exchange_access, door, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
+		exchange_completed, door, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)HTTP_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
+		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 	if (!door->daemon)
 		return errno > 0 ? -errno : -EIO;
 	door->epoll_fd = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
@@ -63,38 +67,53 @@ void http_close(struct http *http)
 	free(http);
 }
 
-size_t http_fds(const struct http *http, int fds[])
+size_t http_fds(const struct http *http, struct pollfd entries[])
 {
 	for (size_t i = 0; i < http->door_count; i++)
-		fds[i] = http->doors[i].epoll_fd;
+		entries[i] = (struct pollfd){.fd = http->doors[i].epoll_fd, .events = POLLIN};
 	return http->door_count;
+}
+
+void http_ready(struct http *http, const struct pollfd entries[])
+{
+	for (size_t i = 0; i < http->door_count; i++)
+		http->doors[i].ready = http->doors[i].ready || entries[i].revents != 0;
+}
+
+/* Milliseconds until the door has something to do although its descriptor is not ready. */
+static int door_timeout_ms(const struct http_door *door, int most_ms)
+{
+	MHD_UNSIGNED_LONG_LONG timeout;
+
+	if (door->ready)
+		return 0;
+	if (MHD_get_timeout(door->daemon, &timeout) != MHD_YES || timeout > (MHD_UNSIGNED_LONG_LONG)most_ms)
+		return most_ms;
+	return (int)timeout;
 }
 
 int http_timeout_ms(const struct http *http, int most_ms)
 {
-	MHD_UNSIGNED_LONG_LONG timeout;
-
-	if (http->resumed)
-		return 0;
 	for (size_t i = 0; i < http->door_count; i++)
-		if (MHD_get_timeout(http->doors[i].daemon, &timeout) == MHD_YES &&
-		        timeout < (MHD_UNSIGNED_LONG_LONG)most_ms)
-			most_ms = (int)timeout;
+		most_ms = door_timeout_ms(&http->doors[i], most_ms);
 	return most_ms;
 }
 
 void http_run(struct http *http)
 {
-	http->resumed = false;
 	exchange_sweep(http);
-	for (size_t i = 0; i < http->door_count; i++)
+	for (size_t i = 0; i < http->door_count; i++) {
+		if (door_timeout_ms(&http->doors[i], 1) > 0)
+			continue;
+		http->doors[i].ready = false;
 		(void)MHD_run(http->doors[i].daemon); /* MHD_NO: not in external mode, which it is */
+	}
 }
 
 void http_resume(struct request *request)
 {
 	request->suspended = false;
-	request->api->http->resumed = true;
+	request->door->ready = true;
 	MHD_resume_connection(request->connection);
 }
 

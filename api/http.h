@@ -8,8 +8,8 @@
 
 #include "api/request.h"
 
+#include <poll.h>
 #include <stddef.h>
-#include <stdint.h>
 
 struct http;
 
@@ -18,11 +18,14 @@ int http_open(struct http **ret_http, struct api *api);
 /* All requests must be answered or received no further (http_busy). Listening sockets stay open: they are the node's. */
 void http_close(struct http *http);
 
-/* Descriptors to poll for POLLIN, one a listener; at most NODE_LISTENERS_MAX. Returns how many. */
-size_t http_fds(const struct http *http, int fds[]);
-/* Milliseconds until http_run has something to do even if no descriptor is ready; at most `most_ms`. */
+/* What to poll: one entry a listener, at most NODE_LISTENERS_MAX. Returns how many. */
+size_t http_fds(const struct http *http, struct pollfd entries[]);
+/* What came of polling them. */
+void http_ready(struct http *http, const struct pollfd entries[]);
+/* Milliseconds until http_run has something to do even if no descriptor becomes ready; at most `most_ms`. */
 int http_timeout_ms(const struct http *http, int most_ms);
 
+/* Does what there is to do now. */
 void http_run(struct http *http);
 /* A request that was suspended is answered: its connection goes on in the next http_run. */
 void http_resume(struct request *request);

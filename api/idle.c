@@ -4,7 +4,7 @@
 #include "core/clock.h"
 
 static void look_at(
-        struct idle_row *row, const struct scoreboard_area *area, const struct roll_worker *worker, int64_t now_mono_ns)
+	struct idle_row *row, const struct scoreboard_area *area, const struct roll_worker *worker, int64_t now_mono_ns)
 {
 	uint32_t serial = area->serial;
 	bool same = row->incarnation == worker->incarnation && row->serial == serial;

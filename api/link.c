@@ -9,6 +9,7 @@
 static const int64_t call_ns = CLOCK_NS_PER_S;
 static const int64_t probe_ns = 50 * CLOCK_NS_PER_MS; /* all others wait while a probe does */
 static const int64_t probe_every_ms = 500;
+static const unsigned patient_failures = 8; /* about half a second */
 
 int link_open(struct link *link, const struct node *node, const struct promise *promise)
 {
@@ -46,9 +47,10 @@ static bool is_answer(int status)
 
 static void note_answer(struct link *link)
 {
-	if (!link->up)
+	if (link->told)
 		log_info("broker is there", LOG_INT("failures", link->failures));
 	link->up = true;
+	link->told = false;
 	link->failures = 0;
 	link->area->broker_at = clock_mono_ns();
 }
@@ -57,8 +59,11 @@ static void note_failure(struct link *link, const struct error *error)
 {
 	int64_t pause_ms = broker_backoff_ms(++link->failures, 0.5);
 
-	if (link->up || link->failures == 1)
+	/* At our start the broker may be starting, too. */
+	if (!link->told && (link->up || link->failures >= patient_failures)) {
 		log_warn("broker is away, asking again until it answers", LOG_TEXT("reason", error->text));
+		link->told = true;
+	}
 	if (pause_ms > probe_every_ms)
 		pause_ms = probe_every_ms;
 	link->up = false;

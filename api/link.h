@@ -19,6 +19,7 @@ struct link {
 	const struct promise *promise;
 	struct scoreboard_area *area; /* for broker_at */
 	bool up;
+	bool told;                /* the log knows that it is away */
 	unsigned failures;        /* probes without an answer, in a row */
 	int64_t probe_at_mono_ns; /* while it is away */
 	struct error why;         /* while it is away */

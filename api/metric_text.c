@@ -55,7 +55,7 @@ static struct metric_labels with_label(const struct metric_labels *labels, const
 }
 
 void metric_histogram(struct buffer *text, const char *name, const struct scoreboard_histogram *histogram,
-        const struct metric_labels *labels)
+	const struct metric_labels *labels)
 {
 	char series[96], bound[32];
 	uint64_t count = 0;

@@ -27,7 +27,7 @@ void metric_write(struct buffer *text, const char *name, double value, const str
 
 /* name_bucket, name_sum, name_count; in seconds. At most METRIC_LABELS - 1 labels. */
 void metric_histogram(struct buffer *text, const char *name, const struct scoreboard_histogram *histogram,
-        const struct metric_labels *labels);
+	const struct metric_labels *labels);
 
 /* Adds what `from` counted. `sum` is nobody else's. */
 void metric_add_histogram(struct scoreboard_histogram *sum, const struct scoreboard_histogram *from);

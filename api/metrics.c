@@ -63,12 +63,12 @@ static void write_durations(struct buffer *text, const struct config *config, co
 	metric_head(text, "muster_task_duration_seconds", "histogram", "How long executions took");
 	for (size_t i = 0; i < config->queue_count; i++)
 		metric_histogram(text, "muster_task_duration_seconds", &totals[i].duration,
-		        METRIC_LABELLED("queue", config->queues[i].name));
+			METRIC_LABELLED("queue", config->queues[i].name));
 	metric_head(
-	        text, "muster_task_wait_seconds", "histogram", "How long tasks could have been started and were not");
+		text, "muster_task_wait_seconds", "histogram", "How long tasks could have been started and were not");
 	for (size_t i = 0; i < config->queue_count; i++)
 		metric_histogram(text, "muster_task_wait_seconds", &totals[i].wait,
-		        METRIC_LABELLED("queue", config->queues[i].name));
+			METRIC_LABELLED("queue", config->queues[i].name));
 }
 
 static void write_tasks(struct buffer *text, const struct node *node)
@@ -104,20 +104,20 @@ static void write_depths(struct buffer *text, const struct config *config, const
 	metric_head(text, "muster_queue_oldest_age_seconds", "gauge", "Age of the task that is next in line");
 	for (size_t i = 0; i < config->queue_count; i++)
 		metric_value(text, "muster_queue_oldest_age_seconds", depths[i].oldest_age_s, "queue",
-		        config->queues[i].name);
+			config->queues[i].name);
 }
 
 static void write_broker(struct buffer *text, struct api *api)
 {
-	struct broker_depth depths[CONFIG_QUEUES_MAX];
-	int64_t memory, maximum, unaccounted, until;
+	struct broker_depth depths[CONFIG_QUEUES_MAX] = {0};
+	int64_t memory = 0, maximum = 0, unaccounted = 0, until;
 	struct link *link = &api->link;
 	struct error error = {""};
 
 	int status = link_begin(link, &until, &error);
 	if (status == 0)
 		status = link_end(link,
-		        broker_depths(link->broker, depths, &memory, &maximum, &unaccounted, until, &error), &error);
+			broker_depths(link->broker, depths, &memory, &maximum, &unaccounted, until, &error), &error);
 	metric_head(text, "muster_broker_up", "gauge", "Whether the broker answers");
 	metric_value(text, "muster_broker_up", status >= 0);
 	if (status < 0)
@@ -125,7 +125,7 @@ static void write_broker(struct buffer *text, struct api *api)
 	metric_head(text, "muster_broker_memory_bytes", "gauge", "Memory that the broker uses");
 	metric_value(text, "muster_broker_memory_bytes", memory);
 	metric_head(text, "muster_tasks_unaccounted", "gauge",
-	        "Tasks submitted and revived, less those ended and those alive; not 0 for long is a bug");
+		"Tasks submitted and revived, less those ended and those alive; not 0 for long is a bug");
 	metric_value(text, "muster_tasks_unaccounted", unaccounted);
 	write_depths(text, api->node->config, depths);
 }
@@ -147,11 +147,13 @@ static void write_processes(struct buffer *text, const struct scoreboard *scoreb
 
 	metric_head(text, name, "counter", "Processes that were started again, workers aside");
 	metric_value(
-	        text, name, scoreboard->header->supervisor_restarts, "process", scoreboard_row_name(ROW_SUPERVISOR));
+		text, name, scoreboard->header->supervisor_restarts, "process", scoreboard_row_name(ROW_SUPERVISOR));
 	for (unsigned row = ROW_BROKER; row < ROW_WORKERS; row++)
 		metric_value(text, name, scoreboard_restarts(scoreboard, row), "process", scoreboard_row_name(row));
 	for (unsigned row = 0; row < scoreboard->header->row_count; row++)
 		dropped += scoreboard_area(scoreboard, row)->log_dropped;
+	metric_head(text, "muster_scheduler_lag_seconds", "gauge", "By how much the last due task was moved too late");
+	metric_value(text, "muster_scheduler_lag_seconds", (double)scoreboard->header->scheduler_lag_us / 1e6);
 	metric_head(text, "muster_log_dropped_total", "counter", "Lines of the log that its reader was too slow for");
 	metric_value(text, "muster_log_dropped_total", dropped);
 }
@@ -182,7 +184,7 @@ static void write_requests(struct buffer *text, const struct scoreboard_http *ht
 				continue;
 			(void)snprintf(code, sizeof code, "%d", scoreboard_codes[i]);
 			metric_value(text, name, http->requests[row][i], "route", routes[row].pattern, "method",
-			        routes[row].method, "code", scoreboard_codes[i] != 0 ? code : "other");
+				routes[row].method, "code", scoreboard_codes[i] != 0 ? code : "other");
 		}
 	}
 }

@@ -20,12 +20,12 @@ static void write_states(struct buffer *text, const struct node *node)
 	for (size_t pool = 0; pool < node->config->pool_count; pool++)
 		for (int state = 0; state < ROLL_STATES; state++)
 			metric_value(text, name, counts[pool][state], "pool", node->config->pools[pool].name, "state",
-			        roll_state_name((enum roll_state)state));
+				roll_state_name((enum roll_state)state));
 }
 
 /* One value a worker that has it; `value` returns a negative one where there is none. */
 static void write_each(struct buffer *text, const struct node *node, const char *name, const char *help,
-        double (*value)(const struct scoreboard *scoreboard, const struct roll_worker *worker))
+	double (*value)(const struct scoreboard *scoreboard, const struct roll_worker *worker))
 {
 	int64_t now = clock_mono_ns();
 	struct roll_worker worker;
@@ -64,13 +64,13 @@ static void write_restarts(struct buffer *text, const struct node *node)
 		uint32_t place = scoreboard->rows[row].place;
 		for (int reason = 0; place != 0 && reason < REASON_COUNT; reason++)
 			counts[scoreboard_place_pool(place)][reason] +=
-			        scoreboard_low(scoreboard->exits[row].count[reason]);
+				scoreboard_low(scoreboard->exits[row].count[reason]);
 	}
 	metric_head(text, name, "counter", "Ends of workers by reason");
 	for (size_t pool = 0; pool < node->config->pool_count; pool++)
 		for (int reason = 0; reason < REASON_COUNT; reason++)
 			metric_value(text, name, counts[pool][reason], "pool", node->config->pools[pool].name, "reason",
-			        scoreboard_reason_name((enum scoreboard_reason)reason));
+				scoreboard_reason_name((enum scoreboard_reason)reason));
 }
 
 void metrics_write_herd(struct buffer *text, const struct node *node)

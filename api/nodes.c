@@ -11,7 +11,7 @@ static json_t *node_json(const struct node *node, const json_t *entry)
 	const char *id = json_string_value(json_object_get(entry, "id"));
 	const json_t *info = json_object_get(entry, "info");
 	json_t *result = json_pack("{s:s?, s:n, s:n, s:n, s:n, s:b}", "id", id, "host", "version", "started_at",
-	        "workers", "self", id && strcmp(id, node->id) == 0);
+		"workers", "self", id && strcmp(id, node->id) == 0);
 
 	(void)json_object_update_existing(result, (json_t *)(uintptr_t)info);
 	return result;

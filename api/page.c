@@ -8,8 +8,8 @@ EMBED_FILE(web_muster_js, "web/muster.js");
 
 /* Nothing but our own two files and our own API: whatever text of a task should slip through is no code here. */
 static const char policy[] =
-        "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+	"default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; "
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 static void answer_file(struct request *request, const char *type, const char *bytes, size_t length)
 {

@@ -11,7 +11,7 @@ static json_t *weights_json(const struct config *config, const struct config_poo
 
 	for (size_t i = 0; i < pool->queue_count; i++)
 		(void)json_object_set_new(
-		        weights, config->queues[pool->queues[i].queue].name, json_integer(pool->queues[i].weight));
+			weights, config->queues[pool->queues[i].queue].name, json_integer(pool->queues[i].weight));
 	return weights;
 }
 
@@ -27,9 +27,9 @@ static json_t *pool_json(const struct node *node, int index)
 		if (roll_look(scoreboard, row, now, &worker) && worker.pool == index)
 			counts[worker.state]++;
 	return json_pack("{s:s, s:s, s:I, s:o, s:i, s:i, s:f}", "name", pool->name, "kind", "tasks", "workers",
-	        (json_int_t)scoreboard->header->wanted[index], "queues", weights_json(node->config, pool), "busy",
-	        counts[ROLL_BUSY], "idle", counts[ROLL_IDLE], "heartbeat_timeout_seconds",
-	        (double)pool->heartbeat_timeout_ms / 1000);
+		(json_int_t)scoreboard->header->wanted[index], "queues", weights_json(node->config, pool), "busy",
+		counts[ROLL_BUSY], "idle", counts[ROLL_IDLE], "heartbeat_timeout_seconds",
+		(double)pool->heartbeat_timeout_ms / 1000);
 }
 
 void pools_list(struct request *request)

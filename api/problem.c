@@ -9,7 +9,7 @@
 void problem_with(struct request *request, int status, const char *detail, const char *member, json_t *value)
 {
 	json_t *body = json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", http_reason(status), "status",
-	        status, "detail", answer_text(detail, ERROR_TEXT_MAX));
+		status, "detail", answer_text(detail, ERROR_TEXT_MAX));
 
 	if (member && (!body || json_object_set(body, member, value) != 0)) {
 		json_decref(body);
@@ -37,9 +37,9 @@ void problem_faults(struct request *request, const struct schema_faults *faults)
 
 	for (size_t i = 0; i < faults->count; i++)
 		(void)json_array_append_new(errors,
-		        json_pack("{s:o, s:o}", "pointer",
-		                answer_text(faults->items[i].pointer, sizeof faults->items[i].pointer), "detail",
-		                answer_text(faults->items[i].detail, sizeof faults->items[i].detail)));
+			json_pack("{s:o, s:o}", "pointer",
+				answer_text(faults->items[i].pointer, sizeof faults->items[i].pointer), "detail",
+				answer_text(faults->items[i].detail, sizeof faults->items[i].detail)));
 	if (faults->count == 1)
 		(void)snprintf(detail, sizeof detail, "%s", faults->items[0].detail);
 	else

@@ -8,23 +8,23 @@
 static json_t *queue_json(const char *name, const struct broker_depth *depth)
 {
 	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:b, s:f}", "name", name, "pending",
-	        (json_int_t)depth->pending, "scheduled", (json_int_t)depth->scheduled, "retrying",
-	        (json_int_t)depth->retrying, "active", (json_int_t)depth->active, "dead", (json_int_t)depth->dead,
-	        "succeeded_total", (json_int_t)depth->succeeded_total, "dead_total", (json_int_t)depth->dead_total,
-	        "paused", 0, "oldest_age_seconds", depth->oldest_age_s);
+		(json_int_t)depth->pending, "scheduled", (json_int_t)depth->scheduled, "retrying",
+		(json_int_t)depth->retrying, "active", (json_int_t)depth->active, "dead", (json_int_t)depth->dead,
+		"succeeded_total", (json_int_t)depth->succeeded_total, "dead_total", (json_int_t)depth->dead_total,
+		"paused", 0, "oldest_age_seconds", depth->oldest_age_s);
 }
 
 /* Returns whether depths were filled; answers if not. */
 static bool ask(struct request *request, struct broker_depth depths[CONFIG_QUEUES_MAX])
 {
 	struct link *link = &request->api->link;
-	int64_t memory, maximum, unaccounted, until;
+	int64_t memory = 0, maximum = 0, unaccounted = 0, until;
 	struct error error = {""};
 
 	int status = link_begin(link, &until, &error);
 	if (status == 0)
 		status = link_end(link,
-		        broker_depths(link->broker, depths, &memory, &maximum, &unaccounted, until, &error), &error);
+			broker_depths(link->broker, depths, &memory, &maximum, &unaccounted, until, &error), &error);
 	if (status < 0)
 		problem_broker(request, status, &error);
 	return status >= 0;
@@ -33,7 +33,7 @@ static bool ask(struct request *request, struct broker_depth depths[CONFIG_QUEUE
 void queues_list(struct request *request)
 {
 	const struct config *config = request->api->node->config;
-	struct broker_depth depths[CONFIG_QUEUES_MAX];
+	struct broker_depth depths[CONFIG_QUEUES_MAX] = {0};
 	json_t *queues;
 
 	if (!ask(request, depths))
@@ -48,7 +48,7 @@ void queues_get(struct request *request)
 {
 	const struct config *config = request->api->node->config;
 	const char *name = request->arguments[0];
-	struct broker_depth depths[CONFIG_QUEUES_MAX];
+	struct broker_depth depths[CONFIG_QUEUES_MAX] = {0};
 
 	int queue = config_find_queue(config, name, strlen(name));
 	if (queue < 0) {

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 struct api;
+struct http_door;
 struct route;
 
 enum {
@@ -52,6 +53,7 @@ struct trip_result {
 
 struct request {
 	struct api *api;
+	struct http_door *door;    /* http.c's: where it came in */
 	void *connection;          /* http.c's; NULL: the client has gone, nothing will be answered */
 	const struct route *route; /* the row that counts it */
 	char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX];
@@ -93,7 +95,7 @@ void answer_static(struct request *request, int status, const char *type, const 
 /* One more header; after the answer. */
 void answer_header(struct request *request, const char *header, const char *value);
 void answer_header_format(struct request *request, const char *header, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 void answer_fini(struct answer *answer);
 
 /* A JSON string of bytes that nobody has checked: what is not UTF-8 is replaced. At most `maximum` bytes, up to a NUL. */

@@ -15,7 +15,7 @@ enum { EXIT_PARKS = 78 };
 const char *roll_state_name(enum roll_state state)
 {
 	static const char *const names[ROLL_STATES] = {
-	        "starting", "idle", "busy", "draining", "dead", "backoff", "parked"};
+		"starting", "idle", "busy", "draining", "dead", "backoff", "parked"};
 
 	assert(state < ROLL_STATES);
 	return names[state];
@@ -32,10 +32,10 @@ static enum roll_state state_of_dead(const struct scoreboard_row_words *words, i
 static enum roll_state state_of_living(const struct scoreboard_area *area, uint32_t incarnation)
 {
 	static const enum roll_state said[] = {
-	        [SCOREBOARD_STARTING] = ROLL_STARTING,
-	        [SCOREBOARD_IDLE] = ROLL_IDLE,
-	        [SCOREBOARD_BUSY] = ROLL_BUSY,
-	        [SCOREBOARD_DRAINING] = ROLL_DRAINING,
+		[SCOREBOARD_STARTING] = ROLL_STARTING,
+		[SCOREBOARD_IDLE] = ROLL_IDLE,
+		[SCOREBOARD_BUSY] = ROLL_BUSY,
+		[SCOREBOARD_DRAINING] = ROLL_DRAINING,
 	};
 	uint32_t state = area->state;
 
@@ -69,11 +69,11 @@ bool roll_look(const struct scoreboard *scoreboard, unsigned row, int64_t now_mo
 	if (place == 0)
 		return false;
 	struct roll_worker worker = {
-	        .row = row,
-	        .pool = scoreboard_place_pool(place),
-	        .slot = scoreboard_place_slot(place),
-	        .beat_age_s = -1,
-	        .uptime_s = -1,
+		.row = row,
+		.pool = scoreboard_place_pool(place),
+		.slot = scoreboard_place_slot(place),
+		.beat_age_s = -1,
+		.uptime_s = -1,
 	};
 	switch (scoreboard_life(scoreboard, row, &worker.incarnation, &worker.pid)) {
 	case LIFE_NEVER:

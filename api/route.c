@@ -30,39 +30,39 @@ static void unknown(struct request *request)
 
 /* The first row is the hot one. */
 const struct route routes[] = {
-        {"POST", "/v1/tasks", tasks_submit, ROUTE_BODY_JSON, NULL},
-        {"GET", "/v1/tasks/{id}", tasks_get, ROUTE_BODY_NONE, "wait"},
-        {"DELETE", "/v1/tasks/{id}", tasks_cancel, ROUTE_BODY_NONE, NULL},
-        LATER("POST", "/v1/tasks/{id}/retry"),
-        LATER("GET", "/v1/tasks/{id}/why"),
-        {"GET", "/v1/queues", queues_list, ROUTE_BODY_NONE, NULL},
-        {"GET", "/v1/queues/{queue}", queues_get, ROUTE_BODY_NONE, NULL},
-        LATER("POST", "/v1/queues/{queue}/pause"),
-        LATER("POST", "/v1/queues/{queue}/resume"),
-        LATER("GET", "/v1/queues/{queue}/tasks"),
-        LATER("DELETE", "/v1/queues/{queue}/tasks"),
-        LATER("POST", "/v1/queues/{queue}/tasks/retry"),
-        {"GET", "/v1/workers", workers_list, ROUTE_BODY_NONE, NULL},
-        {"GET", "/v1/workers/{pool}/{slot}", workers_get, ROUTE_BODY_NONE, NULL},
-        {"POST", "/v1/workers/{pool}/{slot}/restart", workers_restart, ROUTE_BODY_NONE, NULL},
-        {"GET", "/v1/pools", pools_list, ROUTE_BODY_NONE, NULL},
-        {"GET", "/v1/pools/{pool}", pools_get, ROUTE_BODY_NONE, NULL},
-        LATER("PATCH", "/v1/pools/{pool}"),
-        {"GET", "/v1/nodes", nodes_list, ROUTE_BODY_NONE, NULL},
-        LATER("GET", "/v1/schedules"),
-        LATER("GET", "/v1/schedules/{name}"),
-        LATER("PUT", "/v1/schedules/{name}"),
-        LATER("DELETE", "/v1/schedules/{name}"),
-        LATER("POST", "/v1/reload"),
-        LATER("GET", "/v1/events"),
-        {"GET", "/healthz", health_alive, ROUTE_BODY_NONE, ROUTE_ANY},
-        {"GET", "/readyz", health_ready, ROUTE_BODY_NONE, ROUTE_ANY},
-        {"GET", "/metrics", metrics_get, ROUTE_BODY_NONE, ROUTE_ANY},
-        LATER("GET", "/openapi.json"),
-        {"GET", "/", page_index, ROUTE_BODY_NONE, ROUTE_ANY},
-        {"GET", "/muster.css", page_style, ROUTE_BODY_NONE, ROUTE_ANY},
-        {"GET", "/muster.js", page_script, ROUTE_BODY_NONE, ROUTE_ANY},
-        {"other", "other", unknown, ROUTE_BODY_NONE, ROUTE_ANY},
+	{"POST", "/v1/tasks", tasks_submit, ROUTE_BODY_JSON, NULL},
+	{"GET", "/v1/tasks/{id}", tasks_get, ROUTE_BODY_NONE, "wait"},
+	{"DELETE", "/v1/tasks/{id}", tasks_cancel, ROUTE_BODY_NONE, NULL},
+	LATER("POST", "/v1/tasks/{id}/retry"),
+	LATER("GET", "/v1/tasks/{id}/why"),
+	{"GET", "/v1/queues", queues_list, ROUTE_BODY_NONE, NULL},
+	{"GET", "/v1/queues/{queue}", queues_get, ROUTE_BODY_NONE, NULL},
+	LATER("POST", "/v1/queues/{queue}/pause"),
+	LATER("POST", "/v1/queues/{queue}/resume"),
+	LATER("GET", "/v1/queues/{queue}/tasks"),
+	LATER("DELETE", "/v1/queues/{queue}/tasks"),
+	LATER("POST", "/v1/queues/{queue}/tasks/retry"),
+	{"GET", "/v1/workers", workers_list, ROUTE_BODY_NONE, NULL},
+	{"GET", "/v1/workers/{pool}/{slot}", workers_get, ROUTE_BODY_NONE, NULL},
+	{"POST", "/v1/workers/{pool}/{slot}/restart", workers_restart, ROUTE_BODY_NONE, NULL},
+	{"GET", "/v1/pools", pools_list, ROUTE_BODY_NONE, NULL},
+	{"GET", "/v1/pools/{pool}", pools_get, ROUTE_BODY_NONE, NULL},
+	LATER("PATCH", "/v1/pools/{pool}"),
+	{"GET", "/v1/nodes", nodes_list, ROUTE_BODY_NONE, NULL},
+	LATER("GET", "/v1/schedules"),
+	LATER("GET", "/v1/schedules/{name}"),
+	LATER("PUT", "/v1/schedules/{name}"),
+	LATER("DELETE", "/v1/schedules/{name}"),
+	LATER("POST", "/v1/reload"),
+	LATER("GET", "/v1/events"),
+	{"GET", "/healthz", health_alive, ROUTE_BODY_NONE, ROUTE_ANY},
+	{"GET", "/readyz", health_ready, ROUTE_BODY_NONE, ROUTE_ANY},
+	{"GET", "/metrics", metrics_get, ROUTE_BODY_NONE, ROUTE_ANY},
+	LATER("GET", "/openapi.json"),
+	{"GET", "/", page_index, ROUTE_BODY_NONE, ROUTE_ANY},
+	{"GET", "/muster.css", page_style, ROUTE_BODY_NONE, ROUTE_ANY},
+	{"GET", "/muster.js", page_script, ROUTE_BODY_NONE, ROUTE_ANY},
+	{"other", "other", unknown, ROUTE_BODY_NONE, ROUTE_ANY},
 };
 
 const size_t route_count = sizeof routes / sizeof routes[0];
@@ -86,7 +86,7 @@ static bool matches(const char *pattern, const char *path, char arguments[REQUES
 		if (length == 0)
 			return false;
 		(void)snprintf(
-		        arguments[found++], REQUEST_ARGUMENT_MAX, "%.*s", (int)(length < 256 ? length : 256), path);
+			arguments[found++], REQUEST_ARGUMENT_MAX, "%.*s", (int)(length < 256 ? length : 256), path);
 		path += length;
 		pattern += strcspn(pattern, "}") + 1;
 	}
@@ -101,7 +101,7 @@ static void allow_method(char allow[ROUTE_ALLOW_MAX], const char *method)
 }
 
 const struct route *route_find(const char *method, const char *path,
-        char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX], char allow[ROUTE_ALLOW_MAX])
+	char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX], char allow[ROUTE_ALLOW_MAX])
 {
 	const char *wanted = strcmp(method, "HEAD") == 0 ? "GET" : method;
 

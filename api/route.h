@@ -33,6 +33,6 @@ extern const struct route *const route_other; /* the last row: what no other row
 /* The row for method and path (HEAD finds GET's), with the path's {segments} in `arguments`. NULL: there is none; then
  * `allow` has the methods that the path does know, "" if the path itself is unknown. */
 const struct route *route_find(const char *method, const char *path,
-        char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX], char allow[ROUTE_ALLOW_MAX]);
+	char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX], char allow[ROUTE_ALLOW_MAX]);
 
 #endif

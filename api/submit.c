@@ -36,8 +36,8 @@ static void answer_duplicate(struct request *request, const struct broker_look *
 		return;
 	}
 	answer_json(request, 200,
-	        json_pack("{s:s, s:s, s:s, s:b}", "id", look->id, "queue", head.queue, "state",
-	                state_of(request->api, look), "duplicate", 1));
+		json_pack("{s:s, s:s, s:s, s:b}", "id", look->id, "queue", head.queue, "state",
+			state_of(request->api, look), "duplicate", 1));
 	answer_header_format(request, "Location", "/v1/tasks/%s", look->id);
 }
 
@@ -57,8 +57,8 @@ static void one_is_stored(struct request *request, const struct trip_result *res
 	}
 	count_submitted(api, task);
 	answer_json(request, 201,
-	        json_pack("{s:s, s:s, s:s}", "id", task->id, "queue", api->node->config->queues[task->queue].name,
-	                "state", task_state_name(task->run_at_ms > 0 ? TASK_SCHEDULED : TASK_PENDING)));
+		json_pack("{s:s, s:s, s:s}", "id", task->id, "queue", api->node->config->queues[task->queue].name,
+			"state", task_state_name(task->run_at_ms > 0 ? TASK_SCHEDULED : TASK_PENDING)));
 	answer_header_format(request, "Location", "/v1/tasks/%s", task->id);
 }
 
@@ -86,7 +86,7 @@ static void submit_one(struct request *request, const json_t *value, struct byte
 	struct schema_faults faults = {0};
 
 	int status =
-	        task_submission_read(api->node->config, value, text, "", clock_wall_ms(), &request->single, &faults);
+		task_submission_read(api->node->config, value, text, "", clock_wall_ms(), &request->single, &faults);
 	if (status < 0) {
 		problem_faults(request, &faults);
 		schema_faults_fini(&faults);
@@ -114,7 +114,7 @@ static int read_elements(struct request *request, const json_t *array, struct by
 		if (element.length > (size_t)config->limits.document)
 			return -EFBIG;
 		if (task_submission_read(
-		            config, json_array_get(array, i), element, pointer, now_ms, &request->tasks[i], faults) < 0)
+			    config, json_array_get(array, i), element, pointer, now_ms, &request->tasks[i], faults) < 0)
 			status = -EINVAL;
 	}
 	return status;
@@ -123,7 +123,7 @@ static int read_elements(struct request *request, const json_t *array, struct by
 static void problem_document_too_large(struct request *request)
 {
 	problem(request, 413, "a document may have at most %lld bytes (limits.document)",
-	        (long long)request->api->node->config->limits.document);
+		(long long)request->api->node->config->limits.document);
 }
 
 static void submit_many(struct request *request, const json_t *array, struct bytes text)
@@ -133,7 +133,7 @@ static void submit_many(struct request *request, const json_t *array, struct byt
 
 	if (count > most) {
 		problem(request, 413, "an array may have at most %zu documents (limits.batch), this one has %zu", most,
-		        count);
+			count);
 		return;
 	}
 	if (count == 0) {

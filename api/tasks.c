@@ -30,7 +30,7 @@ static int document_max_attempts(const struct config *config, const struct task_
 
 /* A pending task is active if a worker has started it. */
 static void add_running(
-        const struct api *api, struct task_facts *facts, struct roll_task *running, char worker[TASK_WORKER_MAX])
+	const struct api *api, struct task_facts *facts, struct roll_task *running, char worker[TASK_WORKER_MAX])
 {
 	if (facts->state != TASK_PENDING || !roll_find_task(api->node->scoreboard, facts->id, running))
 		return;
@@ -52,12 +52,12 @@ json_t *tasks_view(const struct api *api, const struct broker_look *look)
 	if (task_head_read(look->stored, &head) < 0 || task_record_read(look->record, &record) < 0)
 		return NULL;
 	struct task_facts facts = {
-	        .id = look->id,
-	        .head = &head,
-	        .record = &record,
-	        .state = look->state,
-	        .cancel_requested = look->cancel_requested,
-	        .progress = -1,
+		.id = look->id,
+		.head = &head,
+		.record = &record,
+		.state = look->state,
+		.cancel_requested = look->cancel_requested,
+		.progress = -1,
 	};
 	if (head.max_attempts == 0 && record.max_attempts == 0)
 		facts.max_attempts = document_max_attempts(api->node->config, &head);
@@ -114,18 +114,23 @@ static void is_looked_up(struct request *request, const struct trip_result *resu
 		answer_task(request, look);
 }
 
-void tasks_look(struct request *request)
+static void look(struct request *request, void (*then)(struct request *request, const struct trip_result *result))
 {
 	request->looks = true;
 	request->watch = request->wait_until_mono_ns > 0;
-	trip_add(&request->api->trip, request, is_looked_up);
+	trip_add(&request->api->trip, request, then);
+}
+
+void tasks_look(struct request *request)
+{
+	look(request, is_looked_up);
 }
 
 void tasks_ended(struct request *request, struct bytes record)
 {
 	struct task_record ended;
 	struct broker_look look = {
-	        .known = true, .stored = {request->stored, request->stored_length}, .record = record};
+		.known = true, .stored = {request->stored, request->stored_length}, .record = record};
 
 	if (task_record_read(record, &ended) < 0) {
 		problem(request, 500, "how task %s ended cannot be read", request->id);
@@ -135,6 +140,20 @@ void tasks_ended(struct request *request, struct bytes record)
 	task_record_fini(&ended);
 	memcpy(look.id, request->id, sizeof look.id);
 	answer_task(request, &look);
+}
+
+/* It waited in line and never will run: no worker counts it, so its canceller does. */
+static void is_cancelled(struct request *request, const struct trip_result *result)
+{
+	const struct config *config = request->api->node->config;
+	struct task_head head;
+
+	if (result->status == 0 && result->look->known && task_head_read(result->look->stored, &head) == 0) {
+		int queue = config_find_queue(config, head.queue, strlen(head.queue));
+		if (queue >= 0)
+			request->api->area->totals[queue].cancelled++;
+	}
+	is_looked_up(request, result);
 }
 
 /* The {id} of the path, into request->id. Returns false, and answers 404, for what can be no id. */
@@ -183,10 +202,10 @@ static void tell_worker(const struct api *api, const char *id)
 	if (!roll_find_task(api->node->scoreboard, id, &running) || running.serial == 0)
 		return;
 	const struct control_request request = {
-	        .verb = CONTROL_CANCEL,
-	        .row = running.row,
-	        .incarnation = running.incarnation,
-	        .serial = running.serial,
+		.verb = CONTROL_CANCEL,
+		.row = running.row,
+		.incarnation = running.incarnation,
+		.serial = running.serial,
 	};
 	if (control_send(api->node->control_api[1], &request) < 0)
 		log_warn("supervisor is behind, the scheduler will pass on the cancellation", LOG_TEXT("task", id));
@@ -210,8 +229,10 @@ void tasks_cancel(struct request *request)
 	switch ((enum broker_cancel)status) {
 	case BROKER_CANCEL_UNKNOWN: answer_unknown(request); return;
 	case BROKER_CANCEL_OVER: problem(request, 409, "task %s is over", request->id); return;
-	case BROKER_CANCEL_REQUESTED: tell_worker(api, request->id); break;
-	case BROKER_CANCEL_DONE: break;
+	case BROKER_CANCEL_REQUESTED:
+		tell_worker(api, request->id);
+		look(request, is_looked_up);
+		return;
+	case BROKER_CANCEL_DONE: look(request, is_cancelled); return;
 	}
-	tasks_look(request);
 }

@@ -41,14 +41,14 @@ static bool make_room(void **array, size_t *room, size_t wanted, size_t size)
 static bool make_rooms(struct trip *trip, size_t tasks)
 {
 	return make_room((void **)&trip->requests, &trip->request_room, trip->request_count + 1,
-	               sizeof *trip->requests) &&
+		       sizeof *trip->requests) &&
 	       make_room((void **)&trip->submissions, &trip->submission_room, trip->submission_count + tasks,
-	               sizeof *trip->submissions) &&
+		       sizeof *trip->submissions) &&
 	       make_room((void **)&trip->looks, &trip->look_room, trip->look_count + 1, sizeof *trip->looks);
 }
 
 void trip_add(struct trip *trip, struct request *request,
-        void (*then)(struct request *request, const struct trip_result *result))
+	void (*then)(struct request *request, const struct trip_result *result))
 {
 	if (!make_rooms(trip, request->task_count)) {
 		then(request, &(struct trip_result){.status = -ENOMEM});
@@ -99,9 +99,9 @@ static void hand_out(struct trip *trip, int status, const struct error *error)
 	for (size_t i = 0; i < count; i++) {
 		struct request *request = trip->requests[i];
 		struct trip_result result = {.status = status,
-		        .error = error,
-		        .submissions = submissions,
-		        .look = request->looks ? looks : NULL};
+			.error = error,
+			.submissions = submissions,
+			.look = request->looks ? looks : NULL};
 		submissions += request->task_count;
 		looks += request->looks;
 		request->then(request, &result);

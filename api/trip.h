@@ -30,7 +30,7 @@ bool trip_has_room(const struct trip *trip);
 
 /* Adds request->tasks and, if request->looks, the look-up of request->id. `then` will be called once, whatever happens. */
 void trip_add(struct trip *trip, struct request *request,
-        void (*then)(struct request *request, const struct trip_result *result));
+	void (*then)(struct request *request, const struct trip_result *result));
 
 /* Makes the call, if there is anything to say, and hands out its results. Returns whether there was. */
 bool trip_run(struct trip *trip, struct link *link);

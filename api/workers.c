@@ -41,9 +41,9 @@ static json_t *recent_json(const struct scoreboard_area *area, int64_t before_ms
 		if (flight.at_ms > before_ms)
 			continue;
 		(void)json_array_append_new(recent,
-		        json_pack("{s:o, s:o, s:s, s:o, s:f}", "id", answer_text(flight.id, sizeof flight.id), "class",
-		                answer_text(flight.class, sizeof flight.class), "state", flight_state(flight.state),
-		                "at", answer_time(flight.at_ms), "duration_seconds", (double)flight.duration_us / 1e6));
+			json_pack("{s:o, s:o, s:s, s:o, s:f}", "id", answer_text(flight.id, sizeof flight.id), "class",
+				answer_text(flight.class, sizeof flight.class), "state", flight_state(flight.state),
+				"at", answer_time(flight.at_ms), "duration_seconds", (double)flight.duration_us / 1e6));
 	}
 	return recent;
 }
@@ -57,10 +57,10 @@ static json_t *last_exit_json(const struct scoreboard *scoreboard, const struct 
 		return json_null();
 	bool parked = worker->state == ROLL_PARKED;
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "reason",
-	        scoreboard_reason_name((enum scoreboard_reason)last.reason), "signal",
-	        null_or_integer(last.signal != 0, last.signal), "code", null_or_integer(last.code >= 0, last.code),
-	        "at", answer_time(last.at_ms), "task", null_or_text(last.task, sizeof last.task), "detail",
-	        null_or_text(parked ? area->reason : "", sizeof area->reason), "recent", recent_json(area, last.at_ms));
+		scoreboard_reason_name((enum scoreboard_reason)last.reason), "signal",
+		null_or_integer(last.signal != 0, last.signal), "code", null_or_integer(last.code >= 0, last.code),
+		"at", answer_time(last.at_ms), "task", null_or_text(last.task, sizeof last.task), "detail",
+		null_or_text(parked ? area->reason : "", sizeof area->reason), "recent", recent_json(area, last.at_ms));
 }
 
 static json_t *tasks_json(const struct config *config, const struct scoreboard_area *area)
@@ -73,7 +73,7 @@ static json_t *tasks_json(const struct config *config, const struct scoreboard_a
 		retried += area->totals[queue].retried;
 	}
 	return json_pack("{s:I, s:I, s:I}", "succeeded", (json_int_t)succeeded, "failed", (json_int_t)failed, "retried",
-	        (json_int_t)retried);
+		(json_int_t)retried);
 }
 
 static json_t *current_json(const struct scoreboard_area *area, const struct roll_worker *worker, int64_t now_mono_ns)
@@ -84,8 +84,8 @@ static json_t *current_json(const struct scoreboard_area *area, const struct rol
 		return json_null();
 	double running = (double)(now_mono_ns - current.started_mono_ns) / (double)CLOCK_NS_PER_S;
 	return json_pack("{s:o, s:o, s:o, s:f}", "id", answer_text(current.id, sizeof current.id), "class",
-	        answer_text(current.class, sizeof current.class), "method",
-	        answer_text(current.method, sizeof current.method), "running_seconds", running > 0 ? running : 0.0);
+		answer_text(current.class, sizeof current.class), "method",
+		answer_text(current.method, sizeof current.method), "running_seconds", running > 0 ? running : 0.0);
 }
 
 static json_t *worker_json(const struct node *node, const struct roll_worker *worker, int64_t now_mono_ns)
@@ -96,14 +96,14 @@ static json_t *worker_json(const struct node *node, const struct roll_worker *wo
 	int64_t resident = roll_resident_bytes(scoreboard, worker);
 
 	return json_pack("{s:s, s:i, s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "pool",
-	        node->config->pools[worker->pool].name, "slot", worker->slot, "pid",
-	        null_or_integer(worker->pid > 0, worker->pid), "state", roll_state_name(worker->state),
-	        "heartbeat_age_seconds", null_or_real(beats, worker->beat_age_s), "promise_seconds",
-	        null_or_real(beats, worker->promise_s), "uptime_seconds",
-	        null_or_real(worker->uptime_s >= 0, worker->uptime_s), "restarts",
-	        (json_int_t)scoreboard_restarts(scoreboard, worker->row), "last_exit",
-	        last_exit_json(scoreboard, worker), "tasks", tasks_json(node->config, area), "rss_bytes",
-	        null_or_integer(resident >= 0, resident), "task", current_json(area, worker, now_mono_ns));
+		node->config->pools[worker->pool].name, "slot", worker->slot, "pid",
+		null_or_integer(worker->pid > 0, worker->pid), "state", roll_state_name(worker->state),
+		"heartbeat_age_seconds", null_or_real(beats, worker->beat_age_s), "promise_seconds",
+		null_or_real(beats, worker->promise_s), "uptime_seconds",
+		null_or_real(worker->uptime_s >= 0, worker->uptime_s), "restarts",
+		(json_int_t)scoreboard_restarts(scoreboard, worker->row), "last_exit",
+		last_exit_json(scoreboard, worker), "tasks", tasks_json(node->config, area), "rss_bytes",
+		null_or_integer(resident >= 0, resident), "task", current_json(area, worker, now_mono_ns));
 }
 
 void workers_list(struct request *request)
@@ -151,7 +151,7 @@ void workers_restart(struct request *request)
 	if (!find_worker(request, &worker))
 		return;
 	const struct control_request order = {
-	        .verb = CONTROL_RESTART, .row = worker.row, .incarnation = worker.incarnation};
+		.verb = CONTROL_RESTART, .row = worker.row, .incarnation = worker.incarnation};
 	if (control_send(node->control_api[1], &order) < 0) {
 		problem(request, 503, "the supervisor is behind with its requests");
 		answer_header(request, "Retry-After", "1");

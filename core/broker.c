@@ -14,10 +14,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 
 enum {
 	LAYOUT = 1, /* the value of {ns}:format */
 	VERSION_MAJOR_MIN = 7,
+	GREETING_MAX = 16 * 1024,
 	BACKOFF_FIRST_MS = 2,
 	BACKOFF_LAST_MS = 1000,
 };
@@ -76,7 +78,7 @@ void broker_describe(const struct broker *broker, char *text, size_t size)
 {
 	const struct config_broker *address = &broker->config->address;
 	int length = address->kind == CONFIG_BROKER_TCP ? snprintf(text, size, "%s:%d", address->host, address->port)
-	                                                : snprintf(text, size, "%s", address->path);
+							: snprintf(text, size, "%s", address->path);
 	(void)length; /* cut when it is long: for people */
 }
 
@@ -117,8 +119,10 @@ static int open_connection(struct broker *broker, int64_t until_mono_ns, struct 
 {
 	const struct config_broker *address = &broker->config->address;
 	bool tcp = address->kind == CONFIG_BROKER_TCP;
+	if (!tcp && strlen(address->path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) /* hiredis would cut it */
+		return error_set(error, BROKER_UNFIT, "the broker's path %s is too long for a socket", address->path);
 	broker->redis =
-	        tcp ? redisConnectNonBlock(address->host, address->port) : redisConnectUnixNonBlock(address->path);
+		tcp ? redisConnectNonBlock(address->host, address->port) : redisConnectUnixNonBlock(address->path);
 	if (!broker->redis)
 		return -ENOMEM;
 	if (broker->redis->err) {
@@ -128,9 +132,13 @@ static int open_connection(struct broker *broker, int64_t until_mono_ns, struct 
 	}
 	int one = 1;
 	if (fcntl(broker->redis->fd, F_SETFD, FD_CLOEXEC) < 0 ||
-	        (tcp && setsockopt(broker->redis->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0))
+		(tcp && setsockopt(broker->redis->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0))
 		return fail_connect(broker, strerror(errno), error);
-	return wait_connected(broker, until_mono_ns, error);
+	int status = wait_connected(broker, until_mono_ns, error);
+	if (status == 0 && tcp)
+		(void)redisEnableKeepAlive(
+			broker->redis); /* without it a vanished host is noticed by deadlines alone */
+	return status;
 }
 
 /* ---- is it fit ---- */
@@ -151,7 +159,7 @@ static int check_version(const redisReply *info, const char *place, struct error
 	if (version && strtol(version, NULL, 10) >= VERSION_MAJOR_MIN)
 		return 0;
 	return error_set(error, BROKER_UNFIT, "the broker at %s is Redis %.*s: 7.0 or newer is needed", place,
-	        version ? (int)strcspn(version, "\r\n") : 0, version ? version : "");
+		version ? (int)strcspn(version, "\r\n") : 0, version ? version : "");
 }
 
 static int check_eviction(const struct config *config, const redisReply *info, const char *place, struct error *error)
@@ -160,9 +168,9 @@ static int check_eviction(const struct config *config, const redisReply *info, c
 	if (!policy || strncmp(policy, "noeviction", 10) == 0 || config->broker_evicts_accepted)
 		return 0;
 	return error_set(error, BROKER_UNFIT,
-	        "the broker at %s may evict keys (maxmemory-policy %.*s), so accepted tasks could vanish: set it to "
-	        "noeviction, or `broker_eviction: accept`",
-	        place, (int)strcspn(policy, "\r\n"), policy);
+		"the broker at %s may evict keys (maxmemory-policy %.*s), so accepted tasks could vanish: set it to "
+		"noeviction, or `broker_eviction: accept`",
+		place, (int)strcspn(policy, "\r\n"), policy);
 }
 
 static int check_layout(const redisReply *format, const char *place, struct error *error)
@@ -172,31 +180,34 @@ static int check_layout(const redisReply *format, const char *place, struct erro
 	if (format->type == REDIS_REPLY_NIL || strcmp(format->str, expected) == 0)
 		return 0;
 	return error_set(error, BROKER_UNFIT,
-	        "the tasks in the broker at %s have layout %s, this version knows layout %s", place, format->str,
-	        expected);
+		"the tasks in the broker at %s have layout %s, this version knows layout %s", place, format->str,
+		expected);
+}
+
+static void begin_greeting(struct broker *broker)
+{
+	broker->request.maximum = GREETING_MAX;
+	buffer_clear(&broker->request);
+	broker->command_count = 0;
 }
 
 /* The first time in a namespace. Where it is refused (a full Redis), the next connection tries again. */
 static int write_layout(struct broker *broker, int64_t until_mono_ns, struct error *error)
 {
-	broker->request.maximum = 1024;
-	buffer_clear(&broker->request);
-	broker->command_count = 0;
+	struct broker_patience patience = {.until_mono_ns = until_mono_ns, .stop_fd = -1, .blocks = true};
+	begin_greeting(broker);
 	broker_command(broker, "SETNX", 2);
 	broker_argument_key(broker, "format", "");
 	broker_argument_integer(broker, LAYOUT);
 	_cleanup_(broker_reply_free) redisReply *reply = NULL;
-	int status = broker_call(broker, until_mono_ns, &reply, error);
-	return status == BROKER_FULL || status == BROKER_READ_ONLY ? 1 : status;
+	return broker_exchange(broker, &patience, &reply, error);
 }
 
 /* AUTH and SELECT when they are needed, what the checks want to know, all in one round trip. */
 static void append_greeting(struct broker *broker)
 {
 	const struct config_broker *address = &broker->config->address;
-	broker->request.maximum = 16 * 1024;
-	buffer_clear(&broker->request);
-	broker->command_count = 0;
+	begin_greeting(broker);
 	if (address->password) {
 		broker_command(broker, "AUTH", address->user ? 2 : 1);
 		if (address->user)

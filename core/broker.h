@@ -17,10 +17,9 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Failures, beside -ENOMEM. Which error reply of Redis means what is one table in broker.c. */
+/* Failures, beside -ENOMEM. Which error reply of Redis means what is one table in broker_request.c. */
 enum {
-	BROKER_AWAY =
-	        -107, /* -ENOTCONN: not connected, cut, deadline, LOADING, BUSY, …: wait, then the same call again */
+	BROKER_AWAY = -107,     /* -ENOTCONN: cut, deadline, LOADING, BUSY, …: wait, then the same call again */
 	BROKER_GONE = -116,     /* -ESTALE: that incarnation was recovered, or a later call has overtaken this one */
 	BROKER_HELD = -16,      /* -EBUSY: an older incarnation of the slot still holds something: wait for recover */
 	BROKER_FULL = -28,      /* -ENOSPC: OOM: Redis has reached maxmemory */
@@ -87,21 +86,22 @@ struct broker_lease {
 /* Settles outcomes, then takes up to `want` (what the slot already holds counts and is not answered again, except for a
  * repeated sequence). Returns 0 with the lease (maybe empty), or a failure. */
 int broker_turn(struct broker *broker, const struct broker_turn *turn, int64_t until_mono_ns,
-        struct broker_lease *ret_lease, struct error *error);
+	struct broker_lease *ret_lease, struct error *error);
 void broker_lease_fini(struct broker_lease *lease);
 
 /* ---- recovery ---- */
 
 struct broker_recovered {
-	size_t settled, returned,
-	        ended; /* outcomes taken; tasks sent back to their queue; of the settled, ended ones */
+	size_t settled;  /* outcomes that were taken */
+	size_t returned; /* tasks sent back to their queues */
+	size_t ended;    /* of the settled, ended ones */
 };
 
 /* Ends what `generation` of the slot holds: outcomes as given (a record 'P' sends the task to the *head* of its queue
  * with its new element), all else back to the head in order, a tombstone, bells. Nothing happens if it was done before
  * or if a later generation holds the slot. Also how a worker leaves. */
 int broker_recover(struct broker *broker, const char *slot, uint64_t generation, const struct broker_outcome *outcomes,
-        size_t outcome_count, int64_t until_mono_ns, struct broker_recovered *ret_recovered, struct error *error);
+	size_t outcome_count, int64_t until_mono_ns, struct broker_recovered *ret_recovered, struct error *error);
 
 struct broker_held { /* one lease */
 	char slot[TASK_WORKER_MAX];
@@ -118,7 +118,7 @@ struct broker_holdings {
 
 /* All leases of one node ("" : of all) that hold something. */
 int broker_holdings(struct broker *broker, const char *node, int64_t until_mono_ns,
-        struct broker_holdings *ret_holdings, struct error *error);
+	struct broker_holdings *ret_holdings, struct error *error);
 void broker_holdings_fini(struct broker_holdings *holdings);
 
 /* ---- submission and look-up ---- */
@@ -162,7 +162,7 @@ int broker_cancel(struct broker *broker, const char *id, int64_t until_mono_ns, 
 
 /* Ids whose cancellation is noted and which are still held, as one array of NUL-terminated ids (owned, free()). */
 int broker_cancels(struct broker *broker, int64_t until_mono_ns, char (**ret_ids)[ID_MAX + 1], size_t *ret_count,
-        struct error *error);
+	struct error *error);
 
 /* Subscribes this connection to ends of watched tasks; from then on only broker_fd and broker_next may be used. */
 int broker_subscribe(struct broker *broker, int64_t until_mono_ns, struct error *error);
@@ -188,7 +188,7 @@ int broker_wait_finish(struct broker *broker, struct error *error);
 /* Says "this node lives until now + timeout" with a JSON description, and hears which nodes' time ran out although they
  * hold leases (owned array of ids, free()). */
 int broker_node(struct broker *broker, const char *node, int64_t timeout_ms, const char *description,
-        int64_t until_mono_ns, char (**ret_lost)[33], size_t *ret_lost_count, struct error *error);
+	int64_t until_mono_ns, char (**ret_lost)[33], size_t *ret_lost_count, struct error *error);
 int broker_node_leave(struct broker *broker, const char *node, int64_t until_mono_ns, struct error *error);
 /* [{"id":…,"info":…,"until_ms":…}] of nodes that live; owned. */
 int broker_nodes(struct broker *broker, int64_t until_mono_ns, json_t **ret_nodes, struct error *error);
@@ -207,6 +207,6 @@ struct broker_depth {
 /* All configured queues in one call; depths has config.queue_count entries. memory_bytes: used_memory, maximum: its
  * bound or 0. unaccounted: submitted + revived − ended − live. */
 int broker_depths(struct broker *broker, struct broker_depth *depths, int64_t *ret_memory_bytes,
-        int64_t *ret_memory_maximum, int64_t *ret_unaccounted, int64_t until_mono_ns, struct error *error);
+	int64_t *ret_memory_maximum, int64_t *ret_unaccounted, int64_t until_mono_ns, struct error *error);
 
 #endif

@@ -97,10 +97,14 @@ struct broker_patience {
 	bool from_the_start; /* when a script turns out to be lost, say all again, not only what came from it on */
 };
 
-/* Sends the pipeline and receives one reply for each command, owned by the caller. Returns 0, or the failure that the
- * first error reply means; the connection is closed then, except after BROKER_GONE and BROKER_HELD. */
+/* Sends the pipeline and receives one reply for each command, errors among them, owned by the caller. Returns 0, or a
+ * failure with the connection closed. */
+int broker_exchange(
+	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error);
+/* The same, where an error reply is a failure as well: what it means; the connection is closed then, except after
+ * BROKER_GONE and BROKER_HELD. */
 int broker_run(
-        struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error);
+	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error);
 /* The same for a pipeline of one command. */
 int broker_call(struct broker *broker, int64_t until_mono_ns, redisReply **ret_reply, struct error *error);
 /* The same, where a whole number is answered. */

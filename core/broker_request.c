@@ -92,7 +92,7 @@ void broker_command(struct broker *broker, const char *name, size_t argument_cou
 {
 	assert(broker->command_count < BROKER_COMMANDS_MAX && broker->arguments_left == 0);
 	broker->commands[broker->command_count++] =
-	        (struct broker_command){.start = broker->request.length, .script = SCRIPT_NONE};
+		(struct broker_command){.start = broker->request.length, .script = SCRIPT_NONE};
 	append_header(&broker->request, '*', argument_count + 1);
 	broker->arguments_left = argument_count + 1;
 	broker_argument_text(broker, name);
@@ -159,7 +159,7 @@ static int fail_away(struct broker *broker, const char *why, struct error *error
 
 /* hiredis would retry, and copy the rest of a large request at each partial write. */
 static int send_bytes(
-        struct broker *broker, const char *bytes, size_t length, int64_t until_mono_ns, struct error *error)
+	struct broker *broker, const char *bytes, size_t length, int64_t until_mono_ns, struct error *error)
 {
 	size_t done = 0;
 	while (done < length) {
@@ -171,7 +171,7 @@ static int send_bytes(
 		if (count < 0 && errno != EAGAIN && errno != EINTR)
 			return fail_away(broker, "closed the connection", error);
 		struct pollfd entry = {.fd = broker->redis->fd, .events = POLLOUT};
-		if (io_poll(&entry, 1, until_mono_ns) == 0)
+		if (io_poll(&entry, 1, until_mono_ns) <= 0)
 			return fail_away(broker, "took no request in time", error);
 	}
 	return 0;
@@ -194,14 +194,14 @@ static int parse_reply(struct broker *broker, redisReply **ret_reply, struct err
 }
 
 static int receive(
-        struct broker *broker, const struct broker_patience *patience, redisReply **ret_reply, struct error *error)
+	struct broker *broker, const struct broker_patience *patience, redisReply **ret_reply, struct error *error)
 {
 	for (;;) {
 		int status = parse_reply(broker, ret_reply, error);
 		if (status != 0)
 			return status < 0 ? status : 0;
 		struct pollfd entries[2] = {
-		        {.fd = broker->redis->fd, .events = POLLIN}, {.fd = patience->stop_fd, .events = POLLIN}};
+			{.fd = broker->redis->fd, .events = POLLIN}, {.fd = patience->stop_fd, .events = POLLIN}};
 		int ready = io_poll(entries, 2, patience->until_mono_ns);
 		if (ready <= 0)
 			return broker_miss(broker, error);
@@ -232,26 +232,26 @@ static const struct {
 	const char *words;
 	int code;
 } error_table[] = {
-        {"GONE", BROKER_GONE},
-        {"HELD", BROKER_HELD},
-        {"OOM", BROKER_FULL},
-        {"READONLY", BROKER_READ_ONLY},
-        {"MISCONF", BROKER_READ_ONLY},
-        {"LOADING", BROKER_AWAY},
-        {"BUSY", BROKER_AWAY},
-        {"NOSCRIPT", BROKER_AWAY}, /* lost again and again while this call put it back */
-        {"MASTERDOWN", BROKER_AWAY},
-        {"NOREPLICAS", BROKER_AWAY},
-        {"CLUSTERDOWN", BROKER_AWAY},
-        {"TRYAGAIN", BROKER_AWAY},
-        {"UNBLOCKED", BROKER_AWAY},
-        {"ERR max number of clients reached", BROKER_AWAY},
-        {"NOAUTH", BROKER_REFUSED},
-        {"WRONGPASS", BROKER_REFUSED},
-        {"NOPERM", BROKER_REFUSED},
-        {"DENIED", BROKER_REFUSED},
-        {"ERR AUTH", BROKER_REFUSED},
-        {"ERR invalid password", BROKER_REFUSED},
+	{"GONE", BROKER_GONE},
+	{"HELD", BROKER_HELD},
+	{"OOM", BROKER_FULL},
+	{"READONLY", BROKER_READ_ONLY},
+	{"MISCONF", BROKER_READ_ONLY},
+	{"LOADING", BROKER_AWAY},
+	{"BUSY", BROKER_AWAY},
+	{"NOSCRIPT", BROKER_AWAY}, /* lost again and again while this call put it back */
+	{"MASTERDOWN", BROKER_AWAY},
+	{"NOREPLICAS", BROKER_AWAY},
+	{"CLUSTERDOWN", BROKER_AWAY},
+	{"TRYAGAIN", BROKER_AWAY},
+	{"UNBLOCKED", BROKER_AWAY},
+	{"ERR max number of clients reached", BROKER_AWAY},
+	{"NOAUTH", BROKER_REFUSED},
+	{"WRONGPASS", BROKER_REFUSED},
+	{"NOPERM", BROKER_REFUSED},
+	{"DENIED", BROKER_REFUSED},
+	{"ERR AUTH", BROKER_REFUSED},
+	{"ERR invalid password", BROKER_REFUSED},
 };
 
 static int code_of(const char *text)
@@ -300,7 +300,7 @@ static void free_replies(redisReply **replies, size_t from, size_t count)
 }
 
 static int load_script(
-        struct broker *broker, enum broker_script script, const struct broker_patience *patience, struct error *error)
+	struct broker *broker, enum broker_script script, const struct broker_patience *patience, struct error *error)
 {
 	_cleanup_(buffer_fini) struct buffer text;
 	_cleanup_(buffer_fini) struct buffer request;
@@ -332,7 +332,7 @@ static int load_script(
 /* Loads the scripts that commands from `first` on use, all of them or those that were never loaded, and writes their
  * shas into the request. */
 static int load_scripts(
-        struct broker *broker, size_t first, bool all, const struct broker_patience *patience, struct error *error)
+	struct broker *broker, size_t first, bool all, const struct broker_patience *patience, struct error *error)
 {
 	for (size_t i = first; i < broker->command_count; i++) {
 		const struct broker_command *command = &broker->commands[i];
@@ -340,7 +340,7 @@ static int load_scripts(
 			continue;
 		char *sha = broker->sha[command->script];
 		int status =
-		        all || !sha[0] ? load_script(broker, (enum broker_script)command->script, patience, error) : 0;
+			all || !sha[0] ? load_script(broker, (enum broker_script)command->script, patience, error) : 0;
 		if (status < 0)
 			return status;
 		memcpy(broker->request.data + command->sha, sha, BROKER_SHA_LENGTH);
@@ -363,7 +363,7 @@ static int send_request(struct broker *broker, size_t first, int64_t until_mono_
 }
 
 static int exchange(struct broker *broker, size_t first, const struct broker_patience *patience, redisReply **replies,
-        struct error *error)
+	struct error *error)
 {
 	int status = send_request(broker, first, patience->until_mono_ns, error);
 	for (size_t i = first; i < broker->command_count && status == 0; i++)
@@ -372,7 +372,7 @@ static int exchange(struct broker *broker, size_t first, const struct broker_pat
 }
 
 static int exchange_with_scripts(
-        struct broker *broker, const struct broker_patience *patience, redisReply **replies, struct error *error)
+	struct broker *broker, const struct broker_patience *patience, redisReply **replies, struct error *error)
 {
 	size_t count = broker->command_count, first = 0;
 	int status = load_scripts(broker, 0, false, patience, error);
@@ -401,29 +401,43 @@ static int check_request(const struct broker *broker, struct error *error)
 	int status = broker->request.status;
 	if (status < 0)
 		return error_set(
-		        error, status == -E2BIG ? BROKER_FULL : -ENOMEM, "no memory for a request to the broker");
+			error, status == -E2BIG ? BROKER_FULL : -ENOMEM, "no memory for a request to the broker");
 	return 0;
 }
 
-int broker_run(
-        struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error)
+int broker_exchange(
+	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error)
 {
 	assert(broker->command_count > 0 && broker->arguments_left == 0);
 	int status = check_request(broker, error);
 	if (status < 0)
 		return status;
 	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
-	size_t count = broker->command_count;
 	int64_t since = clock_mono_ns();
 	status = exchange_with_scripts(broker, patience, replies, error);
-	const redisReply *refusal = status == 0 ? find_error(replies, count) : NULL;
-	if (refusal)
-		status = broker_refuse(broker, refusal, error);
 	if (status < 0) {
-		free_replies(replies, 0, count);
+		free_replies(replies, 0, broker->command_count);
 		return status;
 	}
 	observe(broker, patience, since);
+	memcpy(ret_replies, replies, broker->command_count * sizeof replies[0]);
+	return 0;
+}
+
+int broker_run(
+	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error)
+{
+	redisReply *replies[BROKER_COMMANDS_MAX];
+	size_t count = broker->command_count;
+	int status = broker_exchange(broker, patience, replies, error);
+	if (status < 0)
+		return status;
+	const redisReply *refusal = find_error(replies, count);
+	if (refusal) {
+		status = broker_refuse(broker, refusal, error);
+		free_replies(replies, 0, count);
+		return status;
+	}
 	memcpy(ret_replies, replies, count * sizeof replies[0]);
 	return 0;
 }
@@ -432,7 +446,7 @@ int broker_call(struct broker *broker, int64_t until_mono_ns, redisReply **ret_r
 {
 	assert(broker->command_count == 1);
 	return broker_run(
-	        broker, &(struct broker_patience){.until_mono_ns = until_mono_ns, .stop_fd = -1}, ret_reply, error);
+		broker, &(struct broker_patience){.until_mono_ns = until_mono_ns, .stop_fd = -1}, ret_reply, error);
 }
 
 int broker_call_integer(struct broker *broker, int64_t until_mono_ns, int64_t *ret_number, struct error *error)

@@ -78,7 +78,7 @@ static int read_nodes_lost(const redisReply *reply, char (**ret_lost)[NODE_MAX +
 }
 
 int broker_node(struct broker *broker, const char *node, int64_t timeout_ms, const char *description,
-        int64_t until_mono_ns, char (**ret_lost)[NODE_MAX + 1], size_t *ret_lost_count, struct error *error)
+	int64_t until_mono_ns, char (**ret_lost)[NODE_MAX + 1], size_t *ret_lost_count, struct error *error)
 {
 	assert(strlen(node) <= NODE_MAX);
 	int status = broker_begin(broker, until_mono_ns, error);
@@ -114,7 +114,7 @@ static json_t *node_value(redisReply *const *columns)
 	struct bytes node = broker_reply_bytes(columns[0]), description = broker_reply_bytes(columns[2]);
 	json_t *info = description.data ? json_loadb(description.data, description.length, 0, NULL) : NULL;
 	return json_pack("{s:s#, s:o, s:I}", "id", node.data ? node.data : "", (int)node.length, "info",
-	        info ? info : json_null(), "until_ms", (json_int_t)integer_of(columns[1]));
+		info ? info : json_null(), "until_ms", (json_int_t)integer_of(columns[1]));
 }
 
 int broker_nodes(struct broker *broker, int64_t until_mono_ns, json_t **ret_nodes, struct error *error)
@@ -148,15 +148,15 @@ static void read_depths(const redisReply *reply, struct broker_depth *depths, si
 	for (size_t i = 0; i < queue_count; i++) {
 		redisReply *const *columns = reply->element + DEPTH_COLUMNS * i;
 		depths[i] = (struct broker_depth){
-		        .pending = integer_of(columns[0]),
-		        .scheduled = integer_of(columns[1]),
-		        .retrying = integer_of(columns[2]),
-		        .active = integer_of(columns[3]),
-		        .dead = integer_of(columns[4]),
-		        .succeeded_total = integer_of(columns[5]),
-		        .dead_total = integer_of(columns[6]),
-		        .cancelled_total = integer_of(columns[7]),
-		        .oldest_age_s = (double)integer_of(columns[8]) / 1000,
+			.pending = integer_of(columns[0]),
+			.scheduled = integer_of(columns[1]),
+			.retrying = integer_of(columns[2]),
+			.active = integer_of(columns[3]),
+			.dead = integer_of(columns[4]),
+			.succeeded_total = integer_of(columns[5]),
+			.dead_total = integer_of(columns[6]),
+			.cancelled_total = integer_of(columns[7]),
+			.oldest_age_s = (double)integer_of(columns[8]) / 1000,
 		};
 	}
 }
@@ -169,7 +169,7 @@ static int64_t info_number(const redisReply *info, const char *name)
 }
 
 int broker_depths(struct broker *broker, struct broker_depth *depths, int64_t *ret_memory_bytes,
-        int64_t *ret_memory_maximum, int64_t *ret_unaccounted, int64_t until_mono_ns, struct error *error)
+	int64_t *ret_memory_maximum, int64_t *ret_unaccounted, int64_t until_mono_ns, struct error *error)
 {
 	size_t queue_count = broker->config->queue_count;
 	int status = broker_begin(broker, until_mono_ns, error);

@@ -26,22 +26,22 @@ EMBED_FILE(depths_lua, "core/broker/depths.lua");
 static const struct {
 	const char *begin, *end;
 } scripts[SCRIPT_COUNT] = {
-        [SCRIPT_TURN] = {turn_lua, turn_lua_end},
-        [SCRIPT_RECOVER] = {recover_lua, recover_lua_end},
-        [SCRIPT_HOLDINGS] = {holdings_lua, holdings_lua_end},
-        [SCRIPT_SUBMIT] = {submit_lua, submit_lua_end},
-        [SCRIPT_LOOK] = {look_lua, look_lua_end},
-        [SCRIPT_CANCEL] = {cancel_lua, cancel_lua_end},
-        [SCRIPT_DUE] = {due_lua, due_lua_end},
-        [SCRIPT_WAKE] = {wake_lua, wake_lua_end},
-        [SCRIPT_GRAB] = {grab_lua, grab_lua_end},
-        [SCRIPT_PUT] = {put_lua, put_lua_end},
-        [SCRIPT_DROP] = {drop_lua, drop_lua_end},
-        [SCRIPT_NODE] = {node_lua, node_lua_end},
-        [SCRIPT_LEAVE] = {leave_lua, leave_lua_end},
-        [SCRIPT_NODES] = {nodes_lua, nodes_lua_end},
-        [SCRIPT_RETAIN] = {retain_lua, retain_lua_end},
-        [SCRIPT_DEPTHS] = {depths_lua, depths_lua_end},
+	[SCRIPT_TURN] = {turn_lua, turn_lua_end},
+	[SCRIPT_RECOVER] = {recover_lua, recover_lua_end},
+	[SCRIPT_HOLDINGS] = {holdings_lua, holdings_lua_end},
+	[SCRIPT_SUBMIT] = {submit_lua, submit_lua_end},
+	[SCRIPT_LOOK] = {look_lua, look_lua_end},
+	[SCRIPT_CANCEL] = {cancel_lua, cancel_lua_end},
+	[SCRIPT_DUE] = {due_lua, due_lua_end},
+	[SCRIPT_WAKE] = {wake_lua, wake_lua_end},
+	[SCRIPT_GRAB] = {grab_lua, grab_lua_end},
+	[SCRIPT_PUT] = {put_lua, put_lua_end},
+	[SCRIPT_DROP] = {drop_lua, drop_lua_end},
+	[SCRIPT_NODE] = {node_lua, node_lua_end},
+	[SCRIPT_LEAVE] = {leave_lua, leave_lua_end},
+	[SCRIPT_NODES] = {nodes_lua, nodes_lua_end},
+	[SCRIPT_RETAIN] = {retain_lua, retain_lua_end},
+	[SCRIPT_DEPTHS] = {depths_lua, depths_lua_end},
 };
 
 int broker_script_text(enum broker_script script, struct buffer *ret_text)

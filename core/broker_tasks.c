@@ -31,9 +31,9 @@ static void number_queues(const struct broker_batch *batch, struct numbering *re
 static void append_stored(struct broker *broker, const struct broker_batch *batch, const struct task_submission *task)
 {
 	struct task_head head = {.created_ms = batch->created_ms,
-	        .run_at_ms = task->run_at_ms,
-	        .source = batch->source,
-	        .max_attempts = task->max_attempts};
+		.run_at_ms = task->run_at_ms,
+		.source = batch->source,
+		.max_attempts = task->max_attempts};
 	strcpy(head.queue, broker->config->queues[task->queue].name); /* a queue's name fits: CONFIG_NAME_MAX */
 	char line[TASK_HEAD_MAX];
 	size_t length = task_head_format(line, &head);
@@ -45,7 +45,7 @@ static void append_submissions(struct broker *broker, const struct broker_batch 
 	struct numbering numbering;
 	number_queues(batch, &numbering);
 	broker_script(broker, SCRIPT_SUBMIT,
-	        broker_list_arguments(broker) + 1 + numbering.count + 4 * batch->submission_count);
+		broker_list_arguments(broker) + 1 + numbering.count + 4 * batch->submission_count);
 	broker_append_lists(broker);
 	broker_argument_integer(broker, (int64_t)numbering.count);
 	for (size_t i = 0; i < numbering.count; i++)
@@ -164,7 +164,7 @@ int broker_cancel(struct broker *broker, const char *id, int64_t until_mono_ns, 
 }
 
 int broker_cancels(struct broker *broker, int64_t until_mono_ns, char (**ret_ids)[ID_MAX + 1], size_t *ret_count,
-        struct error *error)
+	struct error *error)
 {
 	int status = broker_begin(broker, until_mono_ns, error);
 	if (status < 0)

@@ -130,7 +130,7 @@ static void append_source(struct broker *broker, const struct config_queue *queu
 	char db[32];
 	int length = snprintf(db, sizeof db, "%" PRId64 " ", queue->list_db);
 	broker_argument_pair(
-	        broker, (struct bytes){db, (size_t)length}, (struct bytes){queue->list, strlen(queue->list)});
+		broker, (struct bytes){db, (size_t)length}, (struct bytes){queue->list, strlen(queue->list)});
 }
 
 /* The number of the last box that was put. */
@@ -150,7 +150,7 @@ static int last_box(struct broker *broker, const struct config_queue *queue, int
 }
 
 static int grab(struct broker *broker, const struct config_queue *queue, int64_t last, redisReply **ret_box,
-        struct error *error)
+	struct error *error)
 {
 	int status = broker_begin(broker, step_until(), error);
 	if (status < 0)
@@ -237,7 +237,7 @@ static bool is_lost_script(const redisReply *reply)
 
 /* All replies are there, in `replies`. */
 static int understand(struct broker *broker, enum broker_waiting waiting, redisReply *const *replies, size_t count,
-        struct error *error)
+	struct error *error)
 {
 	bool lost_script = false;
 	for (size_t i = 0; i < count; i++) {

@@ -37,7 +37,7 @@ static void append_turn(struct broker *broker, const struct broker_turn *turn)
 	char id[ID_LENGTH + 1];
 	id_generate(id);
 	broker_script(broker, SCRIPT_TURN,
-	        6 + broker_list_arguments(broker) + 1 + turn->queue_count + 2 * turn->outcome_count);
+		6 + broker_list_arguments(broker) + 1 + turn->queue_count + 2 * turn->outcome_count);
 	broker_argument_text(broker, turn->slot);
 	broker_argument_integer(broker, (int64_t)turn->generation);
 	broker_argument_integer(broker, (int64_t)turn->sequence);
@@ -60,7 +60,7 @@ static bool is_array_of(const redisReply *reply, size_t count)
 static bool is_lease(const redisReply *reply)
 {
 	if (!is_array_of(reply, 4) || reply->element[0]->type != REDIS_REPLY_INTEGER ||
-	        reply->element[1]->type != REDIS_REPLY_ARRAY)
+		reply->element[1]->type != REDIS_REPLY_ARRAY)
 		return false;
 	size_t count = reply->element[1]->elements;
 	return is_array_of(reply->element[2], count) &&
@@ -87,13 +87,13 @@ static int read_lease(struct broker *broker, redisReply **reply, struct broker_l
 			tasks[i].record = broker_reply_bytes(columns[3]->element[i]);
 	}
 	*ret_lease = (struct broker_lease){
-	        .tasks = tasks, .count = count, .admitted = (size_t)columns[0]->integer, .reply = *reply};
+		.tasks = tasks, .count = count, .admitted = (size_t)columns[0]->integer, .reply = *reply};
 	*reply = NULL;
 	return 0;
 }
 
 int broker_turn(struct broker *broker, const struct broker_turn *turn, int64_t until_mono_ns,
-        struct broker_lease *ret_lease, struct error *error)
+	struct broker_lease *ret_lease, struct error *error)
 {
 	assert(turn->sequence > 0 && turn->want <= SCOREBOARD_BATCH && turn->outcome_count <= SCOREBOARD_BATCH);
 	assert(turn->wait_ms == 0 || (turn->wait_ms > 0 && turn->queue_count > 0)); /* to Redis 0 is for ever */
@@ -105,7 +105,7 @@ int broker_turn(struct broker *broker, const struct broker_turn *turn, int64_t u
 		append_bells(broker, turn);
 	append_turn(broker, turn);
 	struct broker_patience patience = {
-	        .until_mono_ns = until_mono_ns, .stop_fd = waits ? turn->stop_fd : -1, .blocks = waits};
+		.until_mono_ns = until_mono_ns, .stop_fd = waits ? turn->stop_fd : -1, .blocks = waits};
 	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
 	status = broker_run(broker, &patience, replies, error);
 	if (status < 0)
@@ -127,7 +127,7 @@ void broker_lease_fini(struct broker_lease *lease)
 /* ---- recovery ---- */
 
 int broker_recover(struct broker *broker, const char *slot, uint64_t generation, const struct broker_outcome *outcomes,
-        size_t outcome_count, int64_t until_mono_ns, struct broker_recovered *ret_recovered, struct error *error)
+	size_t outcome_count, int64_t until_mono_ns, struct broker_recovered *ret_recovered, struct error *error)
 {
 	assert(outcome_count <= SCOREBOARD_BATCH);
 	int status = broker_begin(broker, until_mono_ns, error);
@@ -145,8 +145,8 @@ int broker_recover(struct broker *broker, const char *slot, uint64_t generation,
 	if (!is_array_of(reply, 3))
 		return broker_surprise(broker, error);
 	*ret_recovered = (struct broker_recovered){.settled = (size_t)reply->element[0]->integer,
-	        .returned = (size_t)reply->element[1]->integer,
-	        .ended = (size_t)reply->element[2]->integer};
+		.returned = (size_t)reply->element[1]->integer,
+		.ended = (size_t)reply->element[2]->integer};
 	return 0;
 }
 
@@ -165,7 +165,7 @@ static int read_held(redisReply *const *columns, struct broker_held *ret_held)
 }
 
 int broker_holdings(struct broker *broker, const char *node, int64_t until_mono_ns,
-        struct broker_holdings *ret_holdings, struct error *error)
+	struct broker_holdings *ret_holdings, struct error *error)
 {
 	int status = broker_begin(broker, until_mono_ns, error);
 	if (status < 0)

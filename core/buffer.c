@@ -89,9 +89,8 @@ void buffer_append_format(struct buffer *buffer, const char *format, ...)
 	va_start(arguments, format);
 	va_copy(again, arguments);
 	int length = try_format(buffer, format, arguments);
-	if (length < 0) /* longer than an int can say */
-		buffer->status = -E2BIG;
-	else if ((size_t)length >= buffer->capacity - buffer->length && reserve(buffer, (size_t)length))
+	assert(length >= 0); /* a format that is wrong, or longer than an int can say */
+	if ((size_t)length >= buffer->capacity - buffer->length && reserve(buffer, (size_t)length))
 		length = try_format(buffer, format, again);
 	if (buffer->status == 0)
 		buffer->length += (size_t)length;

@@ -47,9 +47,9 @@ static struct date date_of(int64_t days_since_1970)
 	int64_t day_of_year = rest - (365 * year + year / 4 - year / 100);
 	int64_t month = (5 * day_of_year + 2) / 153;
 	struct date date = {
-	        .year = days / 146097 * 400 + year + (month >= 10),
-	        .month = month < 10 ? month + 3 : month - 9,
-	        .day = day_of_year - (153 * month + 2) / 5 + 1,
+		.year = days / 146097 * 400 + year + (month >= 10),
+		.month = month < 10 ? month + 3 : month - 9,
+		.day = day_of_year - (153 * month + 2) / 5 + 1,
 	};
 	return date;
 }
@@ -106,7 +106,7 @@ static bool take_date(const char **text, int64_t *ret_seconds)
 {
 	int year, month, day;
 	if (!take_number(text, 4, 9999, &year) || !take_one_of(text, '-', '-') || !take_number(text, 2, 12, &month) ||
-	        !take_one_of(text, '-', '-') || !take_number(text, 2, 31, &day))
+		!take_one_of(text, '-', '-') || !take_number(text, 2, 31, &day))
 		return false;
 	struct tm date = {.tm_year = year - 1900, .tm_mon = month - 1, .tm_mday = day};
 	int64_t seconds = timegm(&date);
@@ -120,7 +120,7 @@ static bool take_time(const char **text, int64_t *ret_ms)
 {
 	int hour, minute, second;
 	if (!take_number(text, 2, 23, &hour) || !take_one_of(text, ':', ':') || !take_number(text, 2, 59, &minute) ||
-	        !take_one_of(text, ':', ':') || !take_number(text, 2, 60, &second)) /* 60: a leap second */
+		!take_one_of(text, ':', ':') || !take_number(text, 2, 60, &second)) /* 60: a leap second */
 		return false;
 	int fraction = 0;
 	if (take_one_of(text, '.', '.')) {
@@ -142,7 +142,7 @@ static bool take_offset(const char **text, int64_t *ret_minutes)
 	int sign = **text == '-' ? -1 : 1;
 	int hours, minutes;
 	if (!take_one_of(text, '+', '-') || !take_number(text, 2, 23, &hours) || !take_one_of(text, ':', ':') ||
-	        !take_number(text, 2, 59, &minutes))
+		!take_number(text, 2, 59, &minutes))
 		return false;
 	*ret_minutes = sign * (hours * 60 + minutes);
 	return true;
@@ -152,7 +152,7 @@ int clock_parse(const char *text, int64_t *ret_at_ms)
 {
 	int64_t seconds, ms, minutes;
 	if (!take_date(&text, &seconds) || !take_one_of(&text, 'T', 't') || !take_time(&text, &ms) ||
-	        !take_offset(&text, &minutes) || *text != '\0')
+		!take_offset(&text, &minutes) || *text != '\0')
 		return -EINVAL;
 	*ret_at_ms = seconds * 1000 + ms - minutes * 60000;
 	return 0;

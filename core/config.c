@@ -43,7 +43,7 @@ static int find_directory(struct loading *loading, struct error *error)
 	free(copy);
 	if (loading->directory == NULL)
 		return error_set(error, -errno, "%s: its directory: %s",
-		        loading->path != NULL ? loading->path : "no file", strerror(errno));
+			loading->path != NULL ? loading->path : "no file", strerror(errno));
 	return 0;
 }
 
@@ -117,12 +117,12 @@ static const struct variable {
 	const char *name, *part, *member; /* part: the object that holds the member; NULL: the whole */
 	json_t *(*read)(const char *text);
 } variables[] = {
-        {"MUSTER_LISTEN", NULL, "listen", split_commas},
-        {"MUSTER_BROKER", NULL, "broker", as_text},
-        {"MUSTER_STATE_DIR", NULL, "state_dir", as_path},
-        {"MUSTER_USER", NULL, "user", as_text},
-        {"MUSTER_NAMESPACE", NULL, "namespace", as_text},
-        {"MUSTER_LOG_LEVEL", "log", "level", as_text},
+	{"MUSTER_LISTEN", NULL, "listen", split_commas},
+	{"MUSTER_BROKER", NULL, "broker", as_text},
+	{"MUSTER_STATE_DIR", NULL, "state_dir", as_path},
+	{"MUSTER_USER", NULL, "user", as_text},
+	{"MUSTER_NAMESPACE", NULL, "namespace", as_text},
+	{"MUSTER_LOG_LEVEL", "log", "level", as_text},
 };
 
 /* From now on faults at the pointer, or below it, are the variable's. */
@@ -135,10 +135,12 @@ static int note_variable(struct loading *loading, const struct variable *variabl
 	void *next;
 
 	length = (size_t)snprintf(pointer, sizeof pointer, "%s%s/%s", variable->part != NULL ? "/" : "",
-	        variable->part != NULL ? variable->part : "", variable->member);
-	json_object_foreach_safe(loading->lines, next, other,
-	        line) if (strncmp(other, pointer, length) == 0 && other[length] == '/')(void)
-	        json_object_del(loading->lines, other);
+		variable->part != NULL ? variable->part : "", variable->member);
+	json_object_foreach_safe(loading->lines, next, other, line)
+	{
+		if (strncmp(other, pointer, length) == 0 && other[length] == '/')
+			(void)json_object_del(loading->lines, other);
+	}
 	return json_object_set_new(loading->lines, pointer, json_string(variable->name));
 }
 
@@ -149,7 +151,7 @@ static int apply_variable(struct loading *loading, const struct variable *variab
 
 	if (variable->part != NULL) {
 		if (!json_is_object(json_object_get(whole, variable->part)) &&
-		        json_object_set_new(whole, variable->part, json_object()) < 0)
+			json_object_set_new(whole, variable->part, json_object()) < 0)
 			return -ENOMEM;
 		whole = json_object_get(whole, variable->part);
 	}
@@ -256,18 +258,18 @@ static int keep_warnings(const struct loading *loading, struct config *config)
 static int resolve(struct loading *loading, const char *module_dir, struct config *config)
 {
 	struct config_context context = {
-	        .config = config,
-	        .directory = loading->directory,
-	        .module_dir = module_dir,
-	        .faults = &loading->faults,
-	        .warnings = &loading->warnings,
+		.config = config,
+		.directory = loading->directory,
+		.module_dir = module_dir,
+		.faults = &loading->faults,
+		.warnings = &loading->warnings,
 	};
 	int status = schema_read(&config_schema, loading->value, "", config, &loading->faults);
 
 	if (status < 0)
 		return status;
 	if (loading->path != NULL &&
-	        asprintf(&config->path, "%s/%s", loading->directory, basename(loading->path)) < 0) {
+		asprintf(&config->path, "%s/%s", loading->directory, basename(loading->path)) < 0) {
 		config->path = NULL;
 		return -ENOMEM;
 	}
@@ -279,7 +281,7 @@ static int resolve(struct loading *loading, const char *module_dir, struct confi
 }
 
 static int load(
-        struct loading *loading, const char *module_dir, struct config *config, struct error *error, char **ret_details)
+	struct loading *loading, const char *module_dir, struct config *config, struct error *error, char **ret_details)
 {
 	int status = gather(loading, error);
 
@@ -294,7 +296,7 @@ static int load(
 }
 
 int config_load(
-        const char *path, const char *module_dir, struct config **ret_config, struct error *error, char **ret_details)
+	const char *path, const char *module_dir, struct config **ret_config, struct error *error, char **ret_details)
 {
 	_cleanup_(loading_fini) struct loading loading = {.path = path};
 	struct config *config = calloc(1, sizeof *config);
@@ -346,7 +348,7 @@ char *config_print(const struct config *config)
 int config_find_queue(const struct config *config, const char *name, size_t length)
 {
 	for (size_t i = 0; i < config->queue_count; i++)
-		if (strncmp(config->queues[i].name, name, length) == 0 && config->queues[i].name[length] == '\0')
+		if (strlen(config->queues[i].name) == length && memcmp(config->queues[i].name, name, length) == 0)
 			return (int)i;
 	return -1;
 }

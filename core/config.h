@@ -123,7 +123,7 @@ struct config {
  * Returns 0; -EINVAL with `error` = "FILE:LINE: sentence" of the first fault (further ones: one line each, in
  * *ret_details, owned, NULL when there are none); another negative errno when the file cannot be read. */
 int config_load(
-        const char *path, const char *module_dir, struct config **ret_config, struct error *error, char **ret_details);
+	const char *path, const char *module_dir, struct config **ret_config, struct error *error, char **ret_details);
 void config_free(struct config *config);
 
 /* The table of the file's keys (for the manual). */

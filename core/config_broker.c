@@ -81,7 +81,7 @@ static int parse_database(const char *text, struct config_broker *broker, struct
 
 	if (units_parse_integer(text, 0, DATABASE_MAX, &db) < 0)
 		return error_set(error, -EINVAL, "must name its database by a number from 0 to %d, not \"%s\"",
-		        DATABASE_MAX, text);
+			DATABASE_MAX, text);
 	broker->db = (int)db;
 	return 0;
 }
@@ -157,10 +157,10 @@ static int parse_unix(const char *at, struct config_broker *broker, struct error
 	length = strcspn(at, "?");
 	if (at[0] != '/' || length < 2)
 		return error_set(
-		        error, -EINVAL, "must name a socket by its absolute path, as in unix:///run/redis.sock");
+			error, -EINVAL, "must name a socket by its absolute path, as in unix:///run/redis.sock");
 	if (length > CONFIG_SOCKET_PATH_MAX)
 		return error_set(
-		        error, -EINVAL, "must not name a socket by more than %d bytes", CONFIG_SOCKET_PATH_MAX);
+			error, -EINVAL, "must not name a socket by more than %d bytes", CONFIG_SOCKET_PATH_MAX);
 	broker->path = strndup(at, length);
 	if (broker->path == NULL)
 		return -ENOMEM;

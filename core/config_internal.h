@@ -53,7 +53,7 @@ char *config_broker_mask(const char *broker);
 /* Reads one document. *ret_lines: an object, JSON pointer → line. Both owned. `name` is the file's, for errors.
  * Returns 0; -EINVAL with "FILE:LINE: sentence"; -ENOMEM. */
 int config_yaml_read(
-        const char *name, const char *text, size_t length, json_t **ret_value, json_t **ret_lines, struct error *error);
+	const char *name, const char *text, size_t length, json_t **ret_value, json_t **ret_lines, struct error *error);
 
 /* Owned by the caller (free()); NULL: no memory. */
 char *config_yaml_write(const json_t *value);

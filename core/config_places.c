@@ -45,7 +45,7 @@ static int check_unix_address(const char *path, struct error *error)
 {
 	if (path[0] != '/')
 		return error_set(
-		        error, -EINVAL, "a socket needs an absolute path, as in \"unix:/run/muster/api.sock\"");
+			error, -EINVAL, "a socket needs an absolute path, as in \"unix:/run/muster/api.sock\"");
 	if (strlen(path) > CONFIG_SOCKET_PATH_MAX)
 		return error_set(error, -EINVAL, "a socket's path has at most %d bytes", CONFIG_SOCKET_PATH_MAX);
 	return 0;
@@ -73,9 +73,9 @@ static int check_host(const char *host, struct error *error)
 		return 0;
 	if (!is_address)
 		return error_set(error, -EINVAL,
-		        "an address is written as \"127.0.0.1:7077\", \"[::1]:7077\" or \"unix:/path\"");
+			"an address is written as \"127.0.0.1:7077\", \"[::1]:7077\" or \"unix:/path\"");
 	return error_set(
-	        error, -EINVAL, "a public address needs auth.tokens, which is not available yet; use 127.0.0.1");
+		error, -EINVAL, "a public address needs auth.tokens, which is not available yet; use 127.0.0.1");
 }
 
 static int check_address(const char *address, struct error *error)
@@ -117,10 +117,10 @@ static void check_listen(struct config_context *context)
 		(void)snprintf(pointer, sizeof pointer, "/listen/%zu", i);
 		if (check_address(listen->items[i], &error) < 0)
 			schema_fault(
-			        context->faults, pointer, "\"listen\": \"%.128s\": %s", listen->items[i], error.text);
+				context->faults, pointer, "\"listen\": \"%.128s\": %s", listen->items[i], error.text);
 		else if (is_repeated(listen, i))
 			schema_fault(
-			        context->faults, pointer, "\"listen\": \"%.128s\" is there twice", listen->items[i]);
+				context->faults, pointer, "\"listen\": \"%.128s\" is there twice", listen->items[i]);
 	}
 }
 
@@ -148,8 +148,8 @@ static void check_user(struct config_context *context)
 	self = getpwuid(geteuid());
 	if (config->user != NULL && (self == NULL || strcmp(self->pw_name, config->user) != 0))
 		schema_fault(context->faults, "/user",
-		        "\"user\": only root can run as \"%.64s\"; started by uid %u it must be null", config->user,
-		        (unsigned)geteuid());
+			"\"user\": only root can run as \"%.64s\"; started by uid %u it must be null", config->user,
+			(unsigned)geteuid());
 	free(config->user);
 	config->user = NULL;
 }
@@ -180,7 +180,7 @@ static void default_state_dir(struct config_context *context)
 		replace(context, state_dir, join(home_directory(), ".local/state/muster"));
 	else
 		schema_fault(context->faults, "/state_dir",
-		        "\"state_dir\" must be given: there is no home directory to put it in");
+			"\"state_dir\" must be given: there is no home directory to put it in");
 }
 
 static void look_at_state_dir(struct config_context *context)
@@ -194,8 +194,8 @@ static void look_at_state_dir(struct config_context *context)
 		schema_fault(context->faults, "/state_dir", "\"state_dir\": %.256s is not a directory", path);
 	else if ((file.st_mode & (S_IRWXG | S_IRWXO)) != 0)
 		schema_fault(context->warnings, "/state_dir",
-		        "\"state_dir\": %.256s has mode %04o and is open to others; 0700 is meant", path,
-		        (unsigned)(file.st_mode & 07777));
+			"\"state_dir\": %.256s has mode %04o and is open to others; 0700 is meant", path,
+			(unsigned)(file.st_mode & 07777));
 }
 
 static void check_state_dir(struct config_context *context)
@@ -259,9 +259,9 @@ static void place_embedded(struct config_context *context)
 	replace(context, &config->address.path, join(config->state_dir, "redis.sock"));
 	if (config->address.path != NULL && strlen(config->address.path) > CONFIG_SOCKET_PATH_MAX)
 		schema_fault(context->faults, "/state_dir",
-		        "\"state_dir\" is too long: the broker's socket in it may have a path of %d bytes at most, not "
-		        "%zu",
-		        CONFIG_SOCKET_PATH_MAX, strlen(config->address.path));
+			"\"state_dir\" is too long: the broker's socket in it may have a path of %d bytes at most, not "
+			"%zu",
+			CONFIG_SOCKET_PATH_MAX, strlen(config->address.path));
 }
 
 static void check_broker(struct config_context *context)
@@ -281,7 +281,7 @@ static void check_broker(struct config_context *context)
 		place_embedded(context);
 	else if (config->durability == CONFIG_DURABILITY_POWER)
 		schema_fault(context->faults, "/durability",
-		        "\"durability\": power with a broker that is not embedded is not available yet");
+			"\"durability\": power with a broker that is not embedded is not available yet");
 	if (config->address.user != NULL && config->address.password == NULL)
 		schema_fault(context->faults, "/broker", "\"broker\" names a user, but there is no password");
 }
@@ -310,8 +310,8 @@ static void check_module(struct config_context *context, struct config_handler *
 		schema_fault(context->faults, pointer, "\"module\": %.256s is not a file", handler->module);
 	else if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		schema_fault(context->faults, pointer,
-		        "\"module\": %.256s can be written by others than its owner (mode %04o)", handler->module,
-		        (unsigned)(file.st_mode & 07777));
+			"\"module\": %.256s can be written by others than its owner (mode %04o)", handler->module,
+			(unsigned)(file.st_mode & 07777));
 }
 
 static void check_handler(struct config_context *context, size_t index)
@@ -322,11 +322,11 @@ static void check_handler(struct config_context *context, size_t index)
 	(void)snprintf(pointer, sizeof pointer, "/handlers/%zu/class", index);
 	if (!task_name_is_valid(handlers[index].class, strlen(handlers[index].class)))
 		schema_fault(context->faults, pointer,
-		        "\"class\" must be 1 to %d letters, digits, `_`, `.`, `\\` or `-`", TASK_NAME_MAX);
+			"\"class\" must be 1 to %d letters, digits, `_`, `.`, `\\` or `-`", TASK_NAME_MAX);
 	for (size_t i = 0; i < index; i++)
 		if (strcmp(handlers[i].class, handlers[index].class) == 0)
 			schema_fault(context->faults, pointer, "\"class\": the class \"%.128s\" is there twice",
-			        handlers[i].class);
+				handlers[i].class);
 	(void)snprintf(pointer, sizeof pointer, "/handlers/%zu/module", index);
 	if (handlers[index].module == NULL)
 		schema_fault(context->faults, pointer, "handler needs \"module\"");
@@ -340,7 +340,7 @@ static void check_limits(struct config_context *context)
 {
 	if (context->config->limits.document > context->config->limits.body)
 		schema_fault(context->warnings, "/limits/document",
-		        "\"document\" is larger than \"body\": by HTTP no document of that size can come in");
+			"\"document\" is larger than \"body\": by HTTP no document of that size can come in");
 }
 
 void config_check_places(struct config_context *context)
@@ -356,5 +356,5 @@ void config_check_places(struct config_context *context)
 		check_handler(context, i);
 	if (context->config->handler_count == 0)
 		schema_fault(context->warnings, "/handlers",
-		        "\"handlers\" is empty: every task will end dead as unknown_class");
+			"\"handlers\" is empty: every task will end dead as unknown_class");
 }

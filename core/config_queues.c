@@ -96,13 +96,13 @@ static void check_list_is_free(struct config_context *context, size_t index)
 	(void)snprintf(own, sizeof own, "{%s}:", config->namespace);
 	if (strncmp(queue->list, own, strlen(own)) == 0)
 		schema_fault(context->faults, pointer,
-		        "\"list\" must not begin with \"%s\": these keys are Muster's own", own);
+			"\"list\" must not begin with \"%s\": these keys are Muster's own", own);
 	for (size_t i = 0; i < index; i++) {
 		const struct config_queue *other = &config->queues[i];
 
 		if (other->list != NULL && strcmp(other->list, queue->list) == 0 && other->list_db == queue->list_db)
 			schema_fault(context->faults, pointer,
-			        "\"list\": the queue \"%s\" has the list \"%.64s\" already", other->name, queue->list);
+				"\"list\": the queue \"%s\" has the list \"%.64s\" already", other->name, queue->list);
 	}
 }
 
@@ -128,8 +128,8 @@ static int find_or_add_queue(struct config_context *context, const char *pointer
 		return index;
 	if (!config_name_is_valid(name)) {
 		schema_fault(context->faults, pointer,
-		        "\"queues\": the name \"%.64s\" is not 1 to %d letters, digits, `_`, `.` or `-`", name,
-		        CONFIG_NAME_MAX);
+			"\"queues\": the name \"%.64s\" is not 1 to %d letters, digits, `_`, `.` or `-`", name,
+			CONFIG_NAME_MAX);
 		return -1;
 	}
 	if (context->config->queue_count == CONFIG_QUEUES_MAX) {
@@ -142,14 +142,14 @@ static int find_or_add_queue(struct config_context *context, const char *pointer
 }
 
 static void add_weight(struct config_context *context, struct config_pool *pool, const char *pointer, const char *name,
-        const json_t *weight)
+	const json_t *weight)
 {
 	int64_t number = json_integer_value(weight);
 	int queue;
 
 	if (!json_is_integer(weight) || number < 1 || number > WEIGHT_MAX) {
 		schema_fault(context->faults, pointer,
-		        "\"queues\": the weight of \"%.64s\" must be a whole number from 1 to %d", name, WEIGHT_MAX);
+			"\"queues\": the weight of \"%.64s\" must be a whole number from 1 to %d", name, WEIGHT_MAX);
 		return;
 	}
 	queue = find_or_add_queue(context, pointer, name);
@@ -204,7 +204,7 @@ static void resolve_pool_queues(struct config_context *context, size_t index)
 	if (json_object_size(pool->queues_value) == 0) {
 		if (context->status == 0)
 			schema_fault(context->faults, pointer,
-			        "\"queues\": the pool \"%s\" of tasks needs at least one queue", pool->name);
+				"\"queues\": the pool \"%s\" of tasks needs at least one queue", pool->name);
 		return;
 	}
 	pool->queues = calloc(json_object_size(pool->queues_value), sizeof *pool->queues);
@@ -212,7 +212,10 @@ static void resolve_pool_queues(struct config_context *context, size_t index)
 		context->status = -ENOMEM;
 		return;
 	}
-	json_object_foreach(pool->queues_value, name, weight) add_weight(context, pool, pointer, name, weight);
+	json_object_foreach(pool->queues_value, name, weight)
+	{
+		add_weight(context, pool, pointer, name, weight);
+	}
 }
 
 static void check_preload(struct config_context *context, size_t index)
@@ -225,13 +228,13 @@ static void check_preload(struct config_context *context, size_t index)
 		size_t handler = 0;
 
 		while (handler < config->handler_count &&
-		        strcmp(config->handlers[handler].class, pool->preload.items[i]) != 0)
+			strcmp(config->handlers[handler].class, pool->preload.items[i]) != 0)
 			handler++;
 		if (handler < config->handler_count)
 			continue;
 		(void)snprintf(pointer, sizeof pointer, "/pools/%zu/preload/%zu", index, i);
 		schema_fault(context->faults, pointer, "\"preload\" names the class \"%.128s\", which no handler has",
-		        pool->preload.items[i]);
+			pool->preload.items[i]);
 	}
 }
 
@@ -269,8 +272,8 @@ static void check_worker_count(struct config_context *context)
 		workers += context->config->pools[i].workers;
 	if (workers > CONFIG_WORKERS_MAX)
 		schema_fault(context->faults, "/pools",
-		        "\"workers\" of all pools together must be %d at most, not %lld", CONFIG_WORKERS_MAX,
-		        (long long)workers);
+			"\"workers\" of all pools together must be %d at most, not %lld", CONFIG_WORKERS_MAX,
+			(long long)workers);
 }
 
 /* ---- all together ---- */
@@ -296,11 +299,11 @@ static void warn_of_unserved(struct config_context *context, size_t declared)
 		(void)snprintf(pointer, sizeof pointer, "/queues/%zu", i);
 		if (i < declared)
 			schema_fault(context->warnings, pointer, "no pool serves the queue \"%s\": its tasks will wait",
-			        config->queues[i].name);
+				config->queues[i].name);
 		else
 			schema_fault(context->warnings, "/pools",
-			        "no pool serves the queue \"%s\": tasks that name no queue will wait there",
-			        config->queues[i].name);
+				"no pool serves the queue \"%s\": tasks that name no queue will wait there",
+				config->queues[i].name);
 	}
 }
 

@@ -131,8 +131,8 @@ static int refuse_extras(struct yaml_reading *reading, const yaml_event_t *event
 
 	if (event->type == YAML_ALIAS_EVENT)
 		return refuse(reading, line_of(event->start_mark),
-		        "aliases (*%s) are not supported: write the value again",
-		        (const char *)event->data.alias.anchor);
+			"aliases (*%s) are not supported: write the value again",
+			(const char *)event->data.alias.anchor);
 	if (event->type == YAML_SCALAR_EVENT) {
 		anchor = event->data.scalar.anchor;
 		tag = event->data.scalar.tag;
@@ -145,7 +145,7 @@ static int refuse_extras(struct yaml_reading *reading, const yaml_event_t *event
 	}
 	if (anchor != NULL)
 		return refuse(
-		        reading, line_of(event->start_mark), "anchors (&%s) are not supported", (const char *)anchor);
+			reading, line_of(event->start_mark), "anchors (&%s) are not supported", (const char *)anchor);
 	if (tag != NULL)
 		return refuse(reading, line_of(event->start_mark), "tags (%s) are not supported", (const char *)tag);
 	return 0;
@@ -157,7 +157,7 @@ static int read_element(struct yaml_reading *reading, const yaml_event_t *event,
 {
 	char index[24];
 	size_t outer;
-	json_t *value;
+	json_t *value = NULL;
 	int status;
 
 	(void)snprintf(index, sizeof index, "%zu", json_array_size(list));
@@ -174,7 +174,7 @@ static int read_value_of(struct yaml_reading *reading, const char *key, yaml_mar
 	size_t outer = enter(reading, key);
 	int status = note_line(reading, mark);
 	yaml_event_t event;
-	json_t *value;
+	json_t *value = NULL;
 
 	if (status == 0)
 		status = next_event(reading, &event);
@@ -207,7 +207,7 @@ static int read_member(struct yaml_reading *reading, const yaml_event_t *event, 
 
 /* Reads events up to `end`, each as a part of `whole`. */
 static int read_parts(struct yaml_reading *reading, yaml_event_type_t end,
-        int (*read_part)(struct yaml_reading *reading, const yaml_event_t *event, json_t *whole), json_t *whole)
+	int (*read_part)(struct yaml_reading *reading, const yaml_event_t *event, json_t *whole), json_t *whole)
 {
 	bool ended = false;
 	int status = 0;
@@ -239,7 +239,7 @@ static int read_collection(struct yaml_reading *reading, const yaml_event_t *eve
 		return -ENOMEM;
 	reading->depth++;
 	status = is_list ? read_parts(reading, YAML_SEQUENCE_END_EVENT, read_element, whole)
-	                 : read_parts(reading, YAML_MAPPING_END_EVENT, read_member, whole);
+			 : read_parts(reading, YAML_MAPPING_END_EVENT, read_member, whole);
 	reading->depth--;
 	if (status == 0)
 		*ret_value = whole;
@@ -253,7 +253,7 @@ static int read_scalar(const yaml_event_t *event, json_t **ret_value)
 	const char *text = (const char *)event->data.scalar.value;
 	size_t length = event->data.scalar.length;
 	json_t *value = event->data.scalar.style == YAML_PLAIN_SCALAR_STYLE ? plain_value(text, length)
-	                                                                    : json_stringn(text, length);
+									    : json_stringn(text, length);
 
 	if (value == NULL)
 		return -ENOMEM;
@@ -267,26 +267,26 @@ static int read_node(struct yaml_reading *reading, const yaml_event_t *event, js
 
 	/* a member's line is that of its key, noted before */
 	if (status == 0 && reading->pointer_length < POINTER_MAX &&
-	        json_object_get(reading->lines, reading->pointer) == NULL)
+		json_object_get(reading->lines, reading->pointer) == NULL)
 		status = note_line(reading, event->start_mark);
 	if (status < 0)
 		return status;
 	return event->type == YAML_SCALAR_EVENT ? read_scalar(event, ret_value)
-	                                        : read_collection(reading, event, ret_value);
+						: read_collection(reading, event, ret_value);
 }
 
 /* The part of the stream is a document's start; the document is the first member of `whole`, a list. */
 static int read_document(struct yaml_reading *reading, const yaml_event_t *event, json_t *whole)
 {
 	yaml_event_t root;
-	json_t *value;
+	json_t *value = NULL;
 	int status;
 
 	if (event->type == YAML_STREAM_START_EVENT || event->type == YAML_DOCUMENT_END_EVENT)
 		return 0;
 	if (json_array_size(whole) > 0)
 		return refuse(
-		        reading, line_of(event->start_mark), "a second document begins here; there may be only one");
+			reading, line_of(event->start_mark), "a second document begins here; there may be only one");
 	status = next_event(reading, &root);
 	if (status < 0)
 		return status;
@@ -312,7 +312,7 @@ static int read_stream(struct yaml_reading *reading, json_t **ret_value)
 }
 
 int config_yaml_read(
-        const char *name, const char *text, size_t length, json_t **ret_value, json_t **ret_lines, struct error *error)
+	const char *name, const char *text, size_t length, json_t **ret_value, json_t **ret_lines, struct error *error)
 {
 	struct yaml_reading reading = {.name = name, .error = error, .lines = json_object()};
 	int status;
@@ -354,7 +354,7 @@ static bool emit_scalar(yaml_emitter_t *emitter, const char *text, size_t length
 	yaml_event_t event;
 
 	return emit(emitter, &event,
-	        yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text, (int)length, 1, 1, style));
+		yaml_scalar_event_initialize(&event, NULL, NULL, (const yaml_char_t *)text, (int)length, 1, 1, style));
 }
 
 /* In quotes where it would be read as something else without them. */
@@ -393,8 +393,8 @@ static bool emit_list(yaml_emitter_t *emitter, const json_t *list)
 	bool short_one = json_array_size(list) == 0 || is_flat(json_array_get(list, 0));
 	yaml_event_t event;
 	bool done = emit(emitter, &event,
-	        yaml_sequence_start_event_initialize(
-	                &event, NULL, NULL, 1, short_one ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE));
+		yaml_sequence_start_event_initialize(
+			&event, NULL, NULL, 1, short_one ? YAML_FLOW_SEQUENCE_STYLE : YAML_BLOCK_SEQUENCE_STYLE));
 
 	for (size_t i = 0; done && i < json_array_size(list); i++)
 		done = emit_value(emitter, json_array_get(list, i));
@@ -405,12 +405,14 @@ static bool emit_object(yaml_emitter_t *emitter, const json_t *object)
 {
 	yaml_event_t event;
 	bool done = emit(
-	        emitter, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_ANY_MAPPING_STYLE));
+		emitter, &event, yaml_mapping_start_event_initialize(&event, NULL, NULL, 1, YAML_ANY_MAPPING_STYLE));
 	const char *name;
-	json_t *value;
+	json_t *value = NULL;
 
-	json_object_foreach((json_t *)object, name, value) done =
-	        done && emit_text(emitter, name, strlen(name)) && emit_value(emitter, value);
+	json_object_foreach((json_t *)object, name, value)
+	{
+		done = done && emit_text(emitter, name, strlen(name)) && emit_value(emitter, value);
+	}
 	return done && emit(emitter, &event, yaml_mapping_end_event_initialize(&event));
 }
 

@@ -22,6 +22,6 @@ enum document_manners {
  * Returns 0; -EBADMSG (not JSON, bad UTF-8, too deep, BOM, raw NUL: malformed); -EINVAL (well formed, but with a
  * duplicate key, a number beyond a double, or NUL in a member's name); -ENOMEM. */
 int document_parse(
-        const char *bytes, size_t length, enum document_manners manners, json_t **ret_value, struct error *error);
+	const char *bytes, size_t length, enum document_manners manners, json_t **ret_value, struct error *error);
 
 #endif

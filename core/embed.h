@@ -12,12 +12,12 @@
 
 #define EMBED_FILE(name, path)                                                                                         \
 	__asm__(".pushsection .rodata.embed, \"a\", @progbits\n"                                                       \
-	        ".global " #name ", " #name "_end\n"                                                                   \
-	        ".hidden " #name ", " #name "_end\n"                                                                   \
-	        ".balign 16\n" #name ":\n"                                                                             \
-	        ".incbin \"" MUSTER_TOP_SRCDIR "/" path "\"\n" #name "_end:\n"                                         \
-	        ".byte 0\n"                                                                                            \
-	        ".popsection\n");                                                                                      \
+		".global " #name ", " #name "_end\n"                                                                   \
+		".hidden " #name ", " #name "_end\n"                                                                   \
+		".balign 16\n" #name ":\n"                                                                             \
+		".incbin \"" MUSTER_TOP_SRCDIR "/" path "\"\n" #name "_end:\n"                                         \
+		".byte 0\n"                                                                                            \
+		".popsection\n");                                                                                      \
 	extern const char name[] __attribute__((visibility("hidden")));                                                \
 	extern const char name##_end[] __attribute__((visibility("hidden")))
 

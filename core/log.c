@@ -167,13 +167,17 @@ static void put(struct line *line, const char *text)
 	line->length += length;
 }
 
-/* Writes one character as it may stand between quotes; returns how many bytes it was. */
-static size_t escape(char out[ESCAPE_SIZE], bool json, const char *bytes, size_t length)
+/* Where text from outside stands. A message stands without quotes: the ancestor's users grep for documents in it. */
+enum place { PLACE_JSON, PLACE_QUOTES, PLACE_MESSAGE };
+
+/* Writes one character as it may stand in that place; returns how many bytes it was. */
+static size_t escape(char out[ESCAPE_SIZE], enum place place, const char *bytes, size_t length)
 {
+	const bool json = place == PLACE_JSON;
 	uint32_t point;
 	size_t step = utf8_decode(bytes, length, &point);
 	bool readable = step > 0 && !utf8_is_unprintable(point);
-	if (readable && point != '"' && point != '\\')
+	if (readable && (place == PLACE_MESSAGE || (point != '"' && point != '\\')))
 		*(char *)mempcpy(out, bytes, step) = '\0';
 	else if (readable)
 		snprintf(out, ESCAPE_SIZE, "\\%c", *bytes);
@@ -192,13 +196,13 @@ static size_t plain_length(const char *bytes, size_t length)
 {
 	size_t plain = 0;
 	while (plain < length && bytes[plain] >= ' ' && bytes[plain] <= '~' && bytes[plain] != '"' &&
-	        bytes[plain] != '\\')
+		bytes[plain] != '\\')
 		plain++;
 	return plain;
 }
 
 /* Adds text from outside, whatever it is. */
-static void put_escaped(struct line *line, const char *bytes, size_t length)
+static void put_escaped(struct line *line, enum place place, const char *bytes, size_t length)
 {
 	char escaped[ESCAPE_SIZE];
 	for (size_t i = 0; i < length && !line->cut;) {
@@ -209,7 +213,7 @@ static void put_escaped(struct line *line, const char *bytes, size_t length)
 		i += plain;
 		if (i == length)
 			break;
-		i += escape(escaped, line->json, bytes + i, length - i);
+		i += escape(escaped, place, bytes + i, length - i);
 		line->cut = line->length + strlen(escaped) > LINE_SIZE - LINE_TAIL;
 		put(line, line->cut ? CUT_MARK : escaped);
 	}
@@ -230,7 +234,7 @@ static void put_value(struct line *line, const char *bytes, size_t length)
 {
 	const char *quote = line->json || !is_bare(bytes, length) ? "\"" : "";
 	put(line, quote);
-	put_escaped(line, bytes, length);
+	put_escaped(line, line->json ? PLACE_JSON : PLACE_QUOTES, bytes, length);
 	put(line, quote);
 }
 
@@ -243,7 +247,7 @@ static void put_number(struct line *line, int64_t number)
 
 static void put_field(struct line *line, const struct log_field *field)
 {
-	put_escaped(line, field->key, strlen(field->key));
+	put_escaped(line, line->json ? PLACE_JSON : PLACE_QUOTES, field->key, strlen(field->key));
 	put(line, line->json ? "\":" : "=");
 	if (field->text)
 		put_value(line, field->text, field->length);
@@ -259,7 +263,7 @@ static void put_text_line(struct line *line, const char *head[3], const char *me
 	put(line, " ");
 	put_value(line, head[2], strlen(head[2]));
 	put(line, " ");
-	put_escaped(line, message, strlen(message));
+	put_escaped(line, PLACE_MESSAGE, message, strlen(message));
 	for (; fields->key && !line->cut; fields++) {
 		put(line, " ");
 		put_field(line, fields);
@@ -320,10 +324,10 @@ struct log_field log_field_text(const char *key, const char *text)
 void log_write(enum config_log_level level, const char *message, const struct log_field *fields)
 {
 	static const char *const names[] = {
-	        [CONFIG_LOG_DEBUG] = "debug",
-	        [CONFIG_LOG_INFO] = "info",
-	        [CONFIG_LOG_WARN] = "warn",
-	        [CONFIG_LOG_ERROR] = "error",
+		[CONFIG_LOG_DEBUG] = "debug",
+		[CONFIG_LOG_INFO] = "info",
+		[CONFIG_LOG_WARN] = "warn",
+		[CONFIG_LOG_ERROR] = "error",
 	};
 	if ((int)level < sink.level)
 		return;
@@ -336,6 +340,6 @@ void log_write(enum config_log_level level, const char *message, const struct lo
 	line.length = 0;
 	put(&line, "\n");
 	(line.json ? put_json_line : put_text_line)(
-	        &line, (const char *[]){now, names[level], sink.name}, message, fields);
+		&line, (const char *[]){now, names[level], sink.name}, message, fields);
 	deliver(&line);
 }

@@ -65,7 +65,7 @@ static char *write_place(char *at, const char *end, const struct place *place)
 }
 
 __attribute__((format(printf, 3, 4))) static void fault_at(
-        struct reading *reading, const struct place *place, const char *format, ...)
+	struct reading *reading, const struct place *place, const char *format, ...)
 {
 	char pointer[POINTER_MAX + 8], detail[ERROR_TEXT_MAX];
 	size_t prefix = strnlen(reading->prefix, POINTER_MAX);
@@ -82,7 +82,7 @@ __attribute__((format(printf, 3, 4))) static void fault_at(
 }
 
 static void fault_value(
-        struct reading *reading, const struct place *place, const struct schema_member *member, const json_t *value)
+	struct reading *reading, const struct place *place, const struct schema_member *member, const json_t *value)
 {
 	char text[ERROR_TEXT_MAX];
 
@@ -155,7 +155,7 @@ static bool read_duration(const struct schema_member *member, const json_t *valu
 	int64_t ms;
 
 	if (!json_is_string(value) || strlen(json_string_value(value)) != json_string_length(value) ||
-	        units_parse_duration(json_string_value(value), &ms) < 0 || !in_range(member, (double)ms))
+		units_parse_duration(json_string_value(value), &ms) < 0 || !in_range(member, (double)ms))
 		return false;
 	memcpy(field, &ms, sizeof ms);
 	return true;
@@ -166,7 +166,7 @@ static bool read_size(const struct schema_member *member, const json_t *value, v
 	int64_t bytes = json_integer_value(value);
 
 	if (json_is_string(value) && (strlen(json_string_value(value)) != json_string_length(value) ||
-	                                     units_parse_size(json_string_value(value), &bytes) < 0))
+					     units_parse_size(json_string_value(value), &bytes) < 0))
 		return false;
 	if ((!json_is_string(value) && !json_is_integer(value)) || bytes < 0 || !in_range(member, (double)bytes))
 		return false;
@@ -189,13 +189,13 @@ static bool read_enum(const struct schema_member *member, const json_t *value, v
 
 /* NULL: the member's values are made of others, and read by read_value itself. */
 static bool (*const read_scalar[])(const struct schema_member *member, const json_t *value, void *field) = {
-        [SCHEMA_BOOLEAN] = read_boolean,
-        [SCHEMA_INTEGER] = read_integer,
-        [SCHEMA_REAL] = read_real,
-        [SCHEMA_DURATION] = read_duration,
-        [SCHEMA_SIZE] = read_size,
-        [SCHEMA_ENUM] = read_enum,
-        [SCHEMA_VALUE] = NULL,
+	[SCHEMA_BOOLEAN] = read_boolean,
+	[SCHEMA_INTEGER] = read_integer,
+	[SCHEMA_REAL] = read_real,
+	[SCHEMA_DURATION] = read_duration,
+	[SCHEMA_SIZE] = read_size,
+	[SCHEMA_ENUM] = read_enum,
+	[SCHEMA_VALUE] = NULL,
 };
 
 static void store_null(const struct schema_member *member, void *field)
@@ -225,7 +225,7 @@ static char *copy_text(struct reading *reading, const char *text, size_t length)
 }
 
 static void read_string(struct reading *reading, const struct place *place, const struct schema_member *member,
-        const json_t *value, void *field)
+	const json_t *value, void *field)
 {
 	size_t length = json_string_length(value);
 	char *copy;
@@ -243,7 +243,7 @@ static void read_string(struct reading *reading, const struct place *place, cons
 }
 
 static void read_strings(struct reading *reading, const struct place *place, const struct schema_member *member,
-        const json_t *value, void *field)
+	const json_t *value, void *field)
 {
 	static const struct schema_member element = {.name = "entry", .type = SCHEMA_STRING};
 	struct schema_strings strings = {.count = json_array_size(value)};
@@ -268,10 +268,10 @@ static void read_strings(struct reading *reading, const struct place *place, con
 }
 
 static void read_object(struct reading *reading, const struct place *place, const struct schema *schema,
-        const json_t *object, void *target);
+	const json_t *object, void *target);
 
 static void read_objects(struct reading *reading, const struct place *place, const struct schema_member *member,
-        const json_t *value, void *field)
+	const json_t *value, void *field)
 {
 	struct schema_list list = {.count = json_array_size(value)};
 
@@ -295,12 +295,12 @@ static void read_objects(struct reading *reading, const struct place *place, con
 			fault_at(reading, &inner, "%s must be an object of keys and values", member->nested->title);
 		else
 			read_object(reading, &inner, member->nested, element,
-			        (char *)list.items + i * member->nested->size);
+				(char *)list.items + i * member->nested->size);
 	}
 }
 
 static void read_value(struct reading *reading, const struct place *place, const struct schema_member *member,
-        const json_t *value, void *field)
+	const json_t *value, void *field)
 {
 	switch (member->type) {
 	case SCHEMA_STRING: read_string(reading, place, member, value, field); return;
@@ -336,7 +336,7 @@ static json_t *load_fallback(const struct schema_member *member)
 }
 
 static void read_default(
-        struct reading *reading, const struct place *place, const struct schema_member *member, void *field)
+	struct reading *reading, const struct place *place, const struct schema_member *member, void *field)
 {
 	json_t *value;
 
@@ -349,7 +349,7 @@ static void read_default(
 		return;
 	}
 	if (member->type ==
-	        SCHEMA_STRING) { /* often wanted, and never with escapes: its JSON text without the quotes */
+		SCHEMA_STRING) { /* often wanted, and never with escapes: its JSON text without the quotes */
 		char *copy = copy_text(reading, member->fallback + 1, strlen(member->fallback) - 2);
 
 		memcpy(field, &copy, sizeof copy);
@@ -385,7 +385,7 @@ static bool is_default(const struct schema_member *member, const json_t *value)
 }
 
 static void read_later(
-        struct reading *reading, const struct place *place, const struct schema_member *member, const json_t *value)
+	struct reading *reading, const struct place *place, const struct schema_member *member, const json_t *value)
 {
 	int64_t scratch;
 
@@ -399,7 +399,7 @@ static void read_later(
 }
 
 static void read_member(struct reading *reading, const struct place *place, const struct schema_member *member,
-        const json_t *value, void *field)
+	const json_t *value, void *field)
 {
 	struct error error;
 	size_t faults;
@@ -430,7 +430,7 @@ static void read_member(struct reading *reading, const struct place *place, cons
 }
 
 static void read_absent(struct reading *reading, const struct place *place, const struct schema *schema,
-        const struct schema_member *member, void *target)
+	const struct schema_member *member, void *target)
 {
 	const struct place inner = {.above = place, .name = member->name};
 
@@ -444,7 +444,7 @@ static void read_absent(struct reading *reading, const struct place *place, cons
 
 /* object NULL: everything is absent. */
 static void read_object(struct reading *reading, const struct place *place, const struct schema *schema,
-        const json_t *object, void *target)
+	const json_t *object, void *target)
 {
 	uint64_t seen = 0; /* rows whose member is there */
 	const char *name;
@@ -463,7 +463,7 @@ static void read_object(struct reading *reading, const struct place *place, cons
 		}
 		seen |= UINT64_C(1) << row;
 		read_member(
-		        reading, &inner, &schema->members[row], value, (char *)target + schema->members[row].offset);
+			reading, &inner, &schema->members[row], value, (char *)target + schema->members[row].offset);
 	}
 	for (size_t row = 0; schema->members[row].name != NULL; row++) {
 		assert(row < MEMBERS_MAX);
@@ -473,7 +473,7 @@ static void read_object(struct reading *reading, const struct place *place, cons
 }
 
 int schema_read(const struct schema *schema, const json_t *value, const char *prefix, void *target,
-        struct schema_faults *faults)
+	struct schema_faults *faults)
 {
 	struct reading reading = {.faults = faults, .prefix = prefix};
 

@@ -89,11 +89,11 @@ struct schema {
 /* Validates `value` and fills `target` (zeroed by the caller). Finds all faults, not just the first; returns 0, -EINVAL
  * (faults has the list; target is in a state that schema_fini frees) or -ENOMEM. `prefix` is put before all pointers. */
 int schema_read(const struct schema *schema, const json_t *value, const char *prefix, void *target,
-        struct schema_faults *faults);
+	struct schema_faults *faults);
 
 /* Adds one fault (for checks across members, made by the caller). */
 void schema_fault(struct schema_faults *faults, const char *pointer, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 void schema_faults_fini(struct schema_faults *faults);
 
 /* Frees what schema_read put into *target. */

@@ -144,13 +144,13 @@ static json_t *dump_member(const struct schema_member *member, const void *targe
 	case SCHEMA_STRING: return dump_text(member, FIELD(char *, target, member));
 	case SCHEMA_ENUM:
 		return FIELD(int, target, member) < 0 ? json_null()
-		                                      : json_string(member->words[FIELD(int, target, member)]);
+						      : json_string(member->words[FIELD(int, target, member)]);
 	case SCHEMA_STRINGS: return dump_strings(member, FIELD(struct schema_strings, target, member));
 	case SCHEMA_OBJECT: return schema_dump(member->nested, (const char *)target + member->offset);
 	case SCHEMA_OBJECTS: return dump_objects(member->nested, FIELD(struct schema_list, target, member));
 	case SCHEMA_VALUE:
 		return FIELD(json_t *, target, member) == NULL ? json_null()
-		                                               : json_incref(FIELD(json_t *, target, member));
+							       : json_incref(FIELD(json_t *, target, member));
 	}
 	__builtin_unreachable();
 }

@@ -62,7 +62,7 @@ static void describe_words(const struct schema_member *member, struct error *tex
 
 	for (size_t i = 0; member->words[i] != NULL && used < sizeof text->text; i++)
 		used += (size_t)snprintf(
-		        text->text + used, sizeof text->text - used, "%s %s", i > 0 ? "," : "", member->words[i]);
+			text->text + used, sizeof text->text - used, "%s %s", i > 0 ? "," : "", member->words[i]);
 }
 
 struct wording {
@@ -72,17 +72,17 @@ struct wording {
 };
 
 static const struct wording wordings[] = {
-        [SCHEMA_BOOLEAN] = {"true or false", format_number, ""},
-        [SCHEMA_INTEGER] = {"a whole number", format_number, ""},
-        [SCHEMA_REAL] = {"a number", format_number, ""},
-        [SCHEMA_DURATION] = {"a duration with its unit (500ms 10s 5m 1h 7d)", units_format_duration, ""},
-        [SCHEMA_SIZE] = {"a size (65536 64KiB 1MiB)", units_format_size, ""},
-        [SCHEMA_STRING] = {"a string", format_number, " bytes"},
-        [SCHEMA_ENUM] = {"a word", format_number, ""},
-        [SCHEMA_STRINGS] = {"a list of strings", format_number, " entries"},
-        [SCHEMA_OBJECT] = {"an object of keys and values", format_number, ""},
-        [SCHEMA_OBJECTS] = {"a list of objects", format_number, " entries"},
-        [SCHEMA_VALUE] = {"a value", format_number, ""},
+	[SCHEMA_BOOLEAN] = {"true or false", format_number, ""},
+	[SCHEMA_INTEGER] = {"a whole number", format_number, ""},
+	[SCHEMA_REAL] = {"a number", format_number, ""},
+	[SCHEMA_DURATION] = {"a duration with its unit (500ms 10s 5m 1h 7d)", units_format_duration, ""},
+	[SCHEMA_SIZE] = {"a size (65536 64KiB 1MiB)", units_format_size, ""},
+	[SCHEMA_STRING] = {"a string", format_number, " bytes"},
+	[SCHEMA_ENUM] = {"a word", format_number, ""},
+	[SCHEMA_STRINGS] = {"a list of strings", format_number, " entries"},
+	[SCHEMA_OBJECT] = {"an object of keys and values", format_number, ""},
+	[SCHEMA_OBJECTS] = {"a list of objects", format_number, " entries"},
+	[SCHEMA_VALUE] = {"a value", format_number, ""},
 };
 
 /* What the member takes, fit to follow "must be". */
@@ -123,13 +123,13 @@ static void describe_value(const json_t *value, char *text, size_t size)
 
 void schema_say_mistyped(char text[ERROR_TEXT_MAX], const struct schema_member *member, const json_t *value)
 {
-	struct error expected;
+	struct error expected = {""};
 	char shown[SHOWN_MAX + 8];
 
 	describe_member(member, &expected);
 	describe_value(value, shown, sizeof shown);
 	(void)snprintf(text, ERROR_TEXT_MAX, "\"%s\" must be %.400s%s%s", member->name, expected.text,
-	        member->secret ? "" : ", not ", member->secret ? "" : shown);
+		member->secret ? "" : ", not ", member->secret ? "" : shown);
 }
 
 /* ---- unknown members ---- */
@@ -199,10 +199,10 @@ void schema_say_unknown(char text[ERROR_TEXT_MAX], const struct schema *schema, 
 
 	if (nearest != NULL) {
 		(void)snprintf(text, ERROR_TEXT_MAX, "unknown key \"%s\" in %s; did you mean \"%s\"?", name,
-		        schema->title, nearest);
+			schema->title, nearest);
 		return;
 	}
 	list_members(schema, known, sizeof known);
 	(void)snprintf(text, ERROR_TEXT_MAX, "unknown key \"%.*s\" in %s; it has%s", NAME_SHOWN_MAX, name,
-	        schema->title, known);
+		schema->title, known);
 }

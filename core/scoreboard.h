@@ -103,6 +103,15 @@ struct scoreboard_row_words {
 };
 _Static_assert(sizeof(struct scoreboard_row_words) == 128, "a row is two cache lines");
 
+/* What a silent process was doing just before it was ended; "" where that could not be read. */
+struct scoreboard_evidence {
+	char state[12];    /* spinning, waiting, stopped */
+	char syscall[24];  /* in which system call it was */
+	char waits_on[32]; /* the kernel's function in which it slept */
+	int64_t cpu_ms;    /* used over its life */
+	int64_t silent_ms; /* since its last sign of life */
+};
+
 /* One death, as the supervisor understood it; entry [incarnation % SCOREBOARD_EXITS]. Complete ⇔ incarnation is set. */
 struct scoreboard_exit {
 	_Atomic uint32_t incarnation; /* written last; 0 while being written */
@@ -112,10 +121,13 @@ struct scoreboard_exit {
 	int32_t signal;               /* or 0 */
 	int64_t at_ms;                /* wall */
 	int64_t lived_ms;
-	char task[ID_MAX + 1]; /* in hand when it died, or "" */
+	char task[ID_MAX + 1];               /* in hand when it died, or "" */
+	struct scoreboard_evidence evidence; /* state "": none was taken */
 };
 
-struct scoreboard_exits { /* the supervisor's */
+struct scoreboard_exits {                    /* the supervisor's */
+	struct scoreboard_evidence evidence; /* of `evidence_about`, until its exit is written */
+	_Atomic uint32_t evidence_about;     /* incarnation; 0: of none */
 	struct scoreboard_exit last[SCOREBOARD_EXITS];
 	_Atomic uint64_t
 		count[REASON_COUNT]; /* {incarnation that was counted last, count}: counting twice changes nothing */

@@ -15,15 +15,16 @@ _Static_assert(TASK_HEAD_MAX > 3 * 21 + 2 + CONFIG_NAME_MAX + 2, "a head's line 
 
 static char *put_number(char *at, int64_t value)
 {
-	char digits[20];
-	size_t count = 0;
+	char digits[20], *first = digits + sizeof digits;
+	size_t length;
 
 	assert(value >= 0);
 	do
-		digits[count++] = (char)('0' + value % 10);
+		*--first = (char)('0' + value % 10);
 	while ((value /= 10) > 0);
-	while (count > 0)
-		*at++ = digits[--count];
+	length = (size_t)(digits + sizeof digits - first);
+	memcpy(at, first, length);
+	at += length;
 	*at++ = ' ';
 	return at;
 }

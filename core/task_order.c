@@ -43,15 +43,15 @@ static bool read_numeric(const char *text, size_t length, double *ret_number)
 /* Returns false when `retry` is no number, and no way to make one of it is known. */
 static bool read_seed_retry(const json_t *retry, int *ret_executions)
 {
-	double number = 1;
+	double number = 1; /* absent, null, true or false */
 
+	if (json_is_array(retry) || json_is_object(retry))
+		return false;
+	if (json_is_string(retry) && !read_numeric(json_string_value(retry), json_string_length(retry), &number))
+		return false;
 	if (json_is_number(retry))
 		number = json_number_value(retry);
-	else if (json_is_string(retry) && !read_numeric(json_string_value(retry), json_string_length(retry), &number))
-		return false;
-	else if (json_is_array(retry) || json_is_object(retry))
-		return false;
-	*ret_executions = count_executions(number); /* absent, null, true, false: 1 */
+	*ret_executions = count_executions(number);
 	return true;
 }
 
@@ -112,7 +112,7 @@ static void find_timeout(const struct task_head *head, const struct config_queue
 static int read_members(
 	const struct task_head *head, const struct config_queue *queue, struct task_order *order, struct error *error)
 {
-	const char *class, *method;
+	const char *class = NULL, *method = NULL;
 	int status;
 
 	if (!json_is_object(order->document))

@@ -69,8 +69,16 @@ static bool is_deeper(const json_t *value, int most)
 		return false;
 	if (most == 0)
 		return true;
-	json_array_foreach((json_t *)value, index, part) if (is_deeper(part, most - 1)) return true;
-	json_object_foreach((json_t *)value, name, part) if (is_deeper(part, most - 1)) return true;
+	json_array_foreach((json_t *)value, index, part)
+	{
+		if (is_deeper(part, most - 1))
+			return true;
+	}
+	json_object_foreach((json_t *)value, name, part)
+	{
+		if (is_deeper(part, most - 1))
+			return true;
+	}
 	return false;
 }
 

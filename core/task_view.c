@@ -3,6 +3,7 @@
 #include "core/task.h"
 #include "core/task_internal.h"
 
+#include <errno.h>
 #include <string.h>
 
 /* A value that could not be made, for lack of memory, is NULL; setting it fails, and so the whole view does. */
@@ -47,14 +48,14 @@ static json_t *member_time(const json_t *object, const char *name)
 
 /* ---- what was handed over ---- */
 
-/* NULL: malformed, as one from a plain list may be, or no memory. */
-static json_t *read_document(const struct task_head *head)
+/* *ret_document: owned; NULL: malformed, as one from a plain list may be. Returns 0 or -ENOMEM. */
+static int read_document(const struct task_head *head, json_t **ret_document)
 {
-	json_t *document;
+	int status = document_parse(head->document.data, head->document.length, DOCUMENT_LENIENT, ret_document, NULL);
 
-	if (document_parse(head->document.data, head->document.length, DOCUMENT_LENIENT, &document, NULL) < 0)
-		return NULL;
-	return document;
+	if (status < 0 && status != -ENOMEM)
+		*ret_document = NULL;
+	return status == -ENOMEM ? status : 0;
 }
 
 static json_t *param_value(const json_t *document)
@@ -166,8 +167,8 @@ static int set_members(json_t *view, const struct task_facts *facts, const json_
 	const struct task_record *record = facts->record;
 	int failed = 0;
 
-	failed |= json_object_set_new(view, "id", json_string(facts->id));
-	failed |= json_object_set_new(view, "queue", json_string(facts->head->queue));
+	failed |= json_object_set_new(view, "id", text_value(facts->id));
+	failed |= json_object_set_new(view, "queue", text_value(facts->head->queue));
 	failed |= json_object_set_new(view, "class", member_text(document, "class"));
 	failed |= json_object_set_new(view, "method", member_text(document, "method"));
 	failed |= json_object_set_new(view, "param", param_value(document));
@@ -190,10 +191,13 @@ static int set_members(json_t *view, const struct task_facts *facts, const json_
 
 json_t *task_view(const struct task_facts *facts)
 {
-	json_t *document = read_document(facts->head);
-	json_t *view = json_object();
-	int failed = set_members(view, facts, document);
+	json_t *document, *view;
+	int failed;
 
+	if (read_document(facts->head, &document) < 0)
+		return NULL;
+	view = json_object();
+	failed = set_members(view, facts, document);
 	json_decref(document);
 	if (failed == 0)
 		return view;

@@ -15,9 +15,9 @@ struct unit {
 
 /* Ascending, ends with a row whose name is NULL. */
 static const struct unit durations[] = {
-        {"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}, {"d", 24 * 60 * 60 * 1000}, {NULL, 0}};
+	{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 60 * 60 * 1000}, {"d", 24 * 60 * 60 * 1000}, {NULL, 0}};
 static const struct unit sizes[] = {{"B", 1}, {"KiB", INT64_C(1) << 10}, {"MiB", INT64_C(1) << 20},
-        {"GiB", INT64_C(1) << 30}, {"TiB", INT64_C(1) << 40}, {NULL, 0}};
+	{"GiB", INT64_C(1) << 30}, {"TiB", INT64_C(1) << 40}, {NULL, 0}};
 
 /* Beyond so many decimal places no fraction of any duration is whole milliseconds; and so many of them times the largest
  * unit fit in an int64_t. */
@@ -53,7 +53,7 @@ static const char *read_digits(const char *text, struct amount *amount)
 {
 	for (; is_digit(*text); text++)
 		amount->overflow |= __builtin_mul_overflow(amount->whole, 10, &amount->whole) ||
-		                    __builtin_add_overflow(amount->whole, *text - '0', &amount->whole);
+				    __builtin_add_overflow(amount->whole, *text - '0', &amount->whole);
 	return text;
 }
 
@@ -92,7 +92,7 @@ static int parse(const char *text, const struct unit *units, bool fractions, con
 		return -EINVAL;
 	int64_t value;
 	if (amount.overflow || __builtin_mul_overflow(amount.whole, unit->size, &value) ||
-	        __builtin_add_overflow(value, amount.fraction * unit->size / amount.divisor, &value))
+		__builtin_add_overflow(value, amount.fraction * unit->size / amount.divisor, &value))
 		return -ERANGE;
 	*ret_value = value;
 	return 0;

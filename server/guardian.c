@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "server/policy.h"
 #include "server/process.h"
+#include "server/startup.h"
 #include "server/strays.h"
 #include "server/supervisor.h"
 
@@ -22,6 +23,7 @@ enum {
 	LOOK_MS = 1000,    /* strays and the supervisor's promise are looked at so often, deaths at once */
 	LOOK_AGAIN_MS = 5, /* while a row is being started, strays cannot be told from it */
 	SUPERVISOR_PROMISE_MS = 5000,
+	SUPERVISOR_BACKOFF_MS = 500, /* at most: without it nobody else is replaced */
 	OVERTIME_MS = 100, /* past the deadline of an ordered stop, before the guardian ends the rows itself */
 };
 
@@ -96,7 +98,10 @@ static void note_supervisor_death(struct guardian *guardian, const siginfo_t *in
 	write_obituary(row, info, usage);
 	guardian->supervisor = 0;
 	guardian->streak = policy_streak(&death, guardian->streak);
-	guardian->supervisor_at = clock_mono_ns() + policy_backoff_ns(guardian->streak, 0);
+	int64_t wait = policy_backoff_ns(guardian->streak, 0);
+	if (wait > SUPERVISOR_BACKOFF_MS * CLOCK_NS_PER_MS)
+		wait = SUPERVISOR_BACKOFF_MS * CLOCK_NS_PER_MS;
+	guardian->supervisor_at = clock_mono_ns() + wait;
 	if (guardian->scoreboard->header->stage != STAGE_RUN && death.exited && death.status == 0)
 		return; /* it has stopped the node */
 	guardian->scoreboard->header->supervisor_restarts++;
@@ -223,7 +228,10 @@ static void read_signals(struct guardian *guardian)
 		switch (info.ssi_signo) {
 		case SIGTERM:
 		case SIGINT: order_stop(guardian); break;
-		case SIGUSR1: guardian->scoreboard->header->log_generation++; break;
+		case SIGUSR1:
+			startup_give_log(guardian->node->config, guardian->privilege);
+			guardian->scoreboard->header->log_generation++;
+			break;
 		case SIGHUP: log_warn("SIGHUP ignored: reloading is not available yet, restart musterd"); break;
 		case SIGUSR2:
 			log_warn("SIGUSR2 ignored: upgrading in place is not available yet, restart musterd");

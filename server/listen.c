@@ -60,7 +60,8 @@ static int listen_unix(const char *name, const struct privilege *privilege, stru
 	int fd = bind_and_listen(AF_UNIX, (const struct sockaddr *)&address, sizeof address, name, error);
 	(void)umask(mask);
 	if (fd >= 0 && geteuid() == 0 && chown(path, privilege->uid, privilege->gid) != 0)
-		log_warn("cannot give the socket to the user", LOG_TEXT("path", path), LOG_TEXT("user", privilege->name));
+		log_warn("cannot give the socket to the user", LOG_TEXT("path", path),
+			LOG_TEXT("user", privilege->name));
 	return fd;
 }
 

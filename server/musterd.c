@@ -31,13 +31,14 @@ struct options {
 	bool check, print;
 };
 
-enum { OPTION_CHECK = 256, OPTION_PRINT };
+enum { OPTION_CHECK = 256, OPTION_PRINT, OPTION_RUN };
 
 static const struct argp_option option_table[] = {
 	{"config", 'c', "FILE", 0, "Read the configuration from FILE (default: none, everything has a default)", 0},
 	{"check", OPTION_CHECK, NULL, 0,
 		"Check the configuration and the modules it names, then exit: 0, or 78 and what is wrong", 0},
 	{"print-config", OPTION_PRINT, NULL, 0, "Print the configuration that holds, defaults included, then exit", 0},
+	{"run", OPTION_RUN, "CLASS", OPTION_HIDDEN, NULL, 0},
 	{0},
 };
 
@@ -51,6 +52,7 @@ static error_t read_option(int key, char *argument, struct argp_state *state)
 	case 'c': options->config = argument; return 0;
 	case OPTION_CHECK: options->check = true; return 0;
 	case OPTION_PRINT: options->print = true; return 0;
+	case OPTION_RUN: argp_error(state, "--run is not available yet"); return EINVAL;
 	case ARGP_KEY_ARG: argp_error(state, "unexpected argument '%s'", argument); return EINVAL;
 	default: return ARGP_ERR_UNKNOWN;
 	}
@@ -160,6 +162,7 @@ static int run(const struct config *config)
 
 	if (privilege_find(config->user, &privilege, &error) < 0)
 		return refuse(&error, EXIT_CONFIGURATION);
+	startup_give_log(config, &privilege);
 	for (size_t i = 0; i < config->warning_count; i++)
 		log_warn(config->warnings[i]);
 	if (startup_open_state(&node, &privilege, &error) < 0)

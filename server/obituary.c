@@ -45,6 +45,9 @@ static void write_exit(const struct scoreboard *scoreboard, unsigned row, const 
 	entry->at_ms = clock_wall_ms() - (clock_mono_ns() - words->obituary.at_mono_ns) / CLOCK_NS_PER_MS;
 	entry->lived_ms = death->lived_ns / CLOCK_NS_PER_MS;
 	entry->task[0] = '\0';
+	entry->evidence = (struct scoreboard_evidence){0};
+	if (scoreboard->exits[row].evidence_about == incarnation)
+		entry->evidence = scoreboard->exits[row].evidence;
 	if (area->in_task && scoreboard_read_current(area, &current))
 		memcpy(entry->task, current.id, sizeof entry->task);
 	entry->incarnation = incarnation;

@@ -21,6 +21,7 @@ struct judgement {
 	enum task_verdict verdict;
 	const char *kind;
 	char message[128];
+	struct scoreboard_evidence evidence; /* state "": none */
 	int64_t started_ms, ended_ms;
 };
 
@@ -43,7 +44,8 @@ static int64_t deadline(void)
 
 static struct judgement judge(const struct scoreboard_exit *exit, int64_t started_ms)
 {
-	struct judgement judgement = {.counts = true, .started_ms = started_ms, .ended_ms = exit->at_ms};
+	struct judgement judgement = {
+		.counts = true, .started_ms = started_ms, .ended_ms = exit->at_ms, .evidence = exit->evidence};
 
 	switch ((enum scoreboard_order)exit->order) {
 	case ORDER_ABORT:
@@ -119,6 +121,17 @@ static void log_verdict(const struct inheritance *inheritance, const struct brok
 		LOG_INT("crashes", record->crashes), LOG_TEXT("why", inheritance->judgement.message));
 }
 
+/* As a task shows it; NULL when there is none, or no memory. */
+static json_t *evidence_value(const struct scoreboard_evidence *evidence)
+{
+	if (!evidence->state[0])
+		return NULL;
+	return json_pack("{s:s, s:s*, s:s*, s:I, s:I}", "state", evidence->state, "syscall",
+		evidence->syscall[0] ? evidence->syscall : NULL, "waits_on",
+		evidence->waits_on[0] ? evidence->waits_on : NULL, "cpu_ms", (json_int_t)evidence->cpu_ms, "silent_ms",
+		(json_int_t)evidence->silent_ms);
+}
+
 /* Folds the judgement into the task's record. Returns 0 with the record, or a negative errno. */
 static int apply(struct recovery *recovery, const struct inheritance *inheritance, const struct task_head *head,
 	struct bytes stored, struct task_record *ret_record)
@@ -132,6 +145,7 @@ static int apply(struct recovery *recovery, const struct inheritance *inheritanc
 		.verdict = judgement->verdict,
 		.kind = judgement->kind,
 		.message = judgement->message[0] ? judgement->message : NULL,
+		.evidence = evidence_value(&judgement->evidence),
 		.worker = inheritance->slot,
 		.started_ms = judgement->started_ms,
 		.ended_ms = judgement->ended_ms,
@@ -140,12 +154,15 @@ static int apply(struct recovery *recovery, const struct inheritance *inheritanc
 	};
 
 	int status = task_record_read(stored, ret_record);
-	if (status < 0)
+	if (status < 0) {
+		json_decref(execution.evidence);
 		return status;
+	}
 	if (task_order_read(head, settings, &order, NULL) == 0)
 		execution.max_attempts = order.max_attempts;
 	task_order_fini(&order);
 	status = task_record_apply(ret_record, settings, &execution);
+	json_decref(execution.evidence);
 	if (status < 0)
 		task_record_fini(ret_record);
 	return status;

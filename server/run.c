@@ -318,10 +318,10 @@ static void count(struct worker *worker, const struct run *run, int64_t duration
 static void settle(struct worker *worker, struct run *run, struct buffer *record)
 {
 	const int64_t duration_ns = run->ended_mono_ns - worker->started_mono_ns;
-	const bool refused = run->order.retry_invalid && run->result.verdict == TASK_VERDICT_RETRY;
+	const bool invalid = run->order.retry_invalid && run->result.verdict == TASK_VERDICT_RETRY;
 	struct task_execution execution = {
-		.verdict = refused ? TASK_VERDICT_REFUSED : run->result.verdict,
-		.kind = refused ? "invalid" : run->result.kind,
+		.verdict = run->result.verdict,
+		.kind = invalid ? "invalid" : run->result.kind,
 		.message = run->result.message[0] ? run->result.message : NULL,
 		.result = run->result.result,
 		.worker = worker->name,
@@ -362,7 +362,10 @@ bool run_task(struct worker *worker, unsigned i, struct buffer *record)
 
 	worker->started_mono_ns = clock_mono_ns();
 	read_stored(worker, &worker->batch.lease.tasks[i], &run);
-	bool well_formed = task_order_read(&run.head, run.queue, &run.order, &malformed) == 0;
+	int status = task_order_read(&run.head, run.queue, &run.order, &malformed);
+	if (status == -ENOMEM)
+		abort(); /* no fault of the document: the task counts a crash and is run again */
+	bool well_formed = status == 0;
 	worker->timeout_ns = run.order.timeout_ms == SCHEMA_NONE ? INT64_MAX : run.order.timeout_ms * CLOCK_NS_PER_MS;
 	show(worker, &run, wall_ms(worker, worker->started_mono_ns));
 	bool begun = batch_begin(&worker->batch, i, wall_ms(worker, worker->started_mono_ns));

@@ -190,25 +190,27 @@ static void serve(struct scheduler *scheduler)
 
 /* ---- waiters ---- */
 
-static void fail_waiter(struct waiter *waiter)
+static void fail_waiter(const struct scheduler *scheduler, struct waiter *waiter, const char *why)
 {
+	if (waiter->failures + 1 == AWAY_FAILURES && waiter->queue >= 0)
+		log_warn("cannot watch a plain list, trying on",
+			LOG_TEXT("queue", scheduler->node->config->queues[waiter->queue].name), LOG_TEXT("error", why));
 	broker_disconnect(waiter->broker);
 	waiter->waiting = false;
 	waiter->until = clock_mono_ns() + broker_backoff_ms(++waiter->failures, chance()) * CLOCK_NS_PER_MS;
 }
 
-static void send_waiter(struct waiter *waiter)
+static void send_waiter(const struct scheduler *scheduler, struct waiter *waiter)
 {
 	struct error error;
 	int status = waiter->queue < 0 ? broker_wait_due(waiter->broker, deadline(), &error)
 				       : broker_wait_list(waiter->broker, waiter->queue, deadline(), &error);
 
 	if (status < 0) {
-		fail_waiter(waiter);
+		fail_waiter(scheduler, waiter, error.text);
 		return;
 	}
 	waiter->waiting = true;
-	waiter->failures = 0;
 	waiter->until = clock_mono_ns() + WAIT_ANSWER_MS * CLOCK_NS_PER_MS;
 }
 
@@ -218,10 +220,11 @@ static void finish_waiter(struct scheduler *scheduler, struct waiter *waiter)
 	int status = broker_wait_finish(waiter->broker, &error);
 
 	if (status < 0)
-		fail_waiter(waiter);
+		fail_waiter(scheduler, waiter, error.text);
 	if (status <= 0)
 		return;
 	waiter->waiting = false;
+	waiter->failures = 0;
 	waiter->until = 0;
 	if (waiter->queue < 0)
 		scheduler->due_at = 0; /* something earlier may have been armed: look */
@@ -234,9 +237,9 @@ static void tend_waiters(struct scheduler *scheduler)
 		if (clock_mono_ns() < waiter->until)
 			continue;
 		if (waiter->waiting)
-			fail_waiter(waiter);
+			fail_waiter(scheduler, waiter, "no answer");
 		else
-			send_waiter(waiter);
+			send_waiter(scheduler, waiter);
 	}
 }
 

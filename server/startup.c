@@ -65,8 +65,6 @@ static int check_directory(const char *path, const struct privilege *privilege, 
 		return error_set(error, -EACCES,
 			"state_dir '%s' belongs to uid %u, but musterd runs as %s (uid %u): chown it, or set `user`",
 			path, info.st_uid, privilege->name, privilege->uid);
-	if (info.st_mode & 077)
-		log_warn("state_dir can be used by others, it should have mode 0700", LOG_TEXT("state_dir", path));
 	return 0;
 }
 
@@ -197,7 +195,8 @@ static int open_demo(struct node *node, const struct privilege *privilege)
 
 	(void)snprintf(path, sizeof path, "%s/demo", node->config->state_dir);
 	if (mkdir(path, 0700) == 0 && geteuid() == 0 && chown(path, privilege->uid, privilege->gid) != 0)
-		log_warn("cannot give a directory to the user", LOG_TEXT("path", path), LOG_TEXT("user", privilege->name));
+		log_warn("cannot give a directory to the user", LOG_TEXT("path", path),
+			LOG_TEXT("user", privilege->name));
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
@@ -241,6 +240,19 @@ int startup_check_broker(const struct config *config, struct error *error)
 	if (status < 0)
 		log_warn("broker is away, waiting for it", LOG_TEXT("error", error->text));
 	return 0;
+}
+
+/* ---- the log ---- */
+
+void startup_give_log(const struct config *config, const struct privilege *privilege)
+{
+	if (!config->log.file || geteuid() != 0)
+		return;
+	int fd = open(config->log.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
+	if (fd < 0 || fchown(fd, privilege->uid, privilege->gid) != 0)
+		log_warn("cannot give log.file to the user", LOG_TEXT("file", config->log.file),
+			LOG_TEXT("user", privilege->name));
+	io_close(&fd);
 }
 
 /* ---- channels ---- */

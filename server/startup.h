@@ -17,6 +17,10 @@ int startup_listen(struct node *node, const struct privilege *privilege, struct 
  * wrong (password, version, eviction policy, layout) is BROKER_REFUSED or BROKER_UNFIT. */
 int startup_check_broker(const struct config *config, struct error *error);
 
+/* Makes log.file, if there is one, the user's: everybody below the guardian opens it by itself. Called again before a
+ * rotated log is reopened. */
+void startup_give_log(const struct config *config, const struct privilege *privilege);
+
 /* Control channels and bells. Returns 0 or a negative errno. */
 int startup_open_channels(struct node *node, struct error *error);
 

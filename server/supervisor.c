@@ -6,6 +6,7 @@
 #include "core/io.h"
 #include "core/log.h"
 #include "server/embedded.h"
+#include "server/evidence.h"
 #include "server/obituary.h"
 #include "server/policy.h"
 #include "server/process.h"
@@ -250,19 +251,25 @@ static bool exceeds_memory(const struct supervisor *supervisor, unsigned row)
 	return process_resident((pid_t)scoreboard_low(supervisor->scoreboard->rows[row].who)) > pool->max_memory;
 }
 
-static void log_abort(const struct supervisor *supervisor, unsigned row, enum scoreboard_order order, int64_t now)
+/* What it was doing is kept with its exit and its task, and told. */
+static void take_evidence(struct supervisor *supervisor, unsigned row, enum scoreboard_order order, int64_t now)
 {
 	const struct scoreboard_area *area = scoreboard_area(supervisor->scoreboard, row);
+	struct scoreboard_exits *exits = &supervisor->scoreboard->exits[row];
+	uint64_t who = supervisor->scoreboard->rows[row].who;
 	struct scoreboard_current current;
 	char title[256];
 
+	exits->evidence = evidence_take((pid_t)scoreboard_low(who), (now - area->beat_at) / CLOCK_NS_PER_MS);
+	exits->evidence_about = scoreboard_high(who);
 	process_title(supervisor->node, row, title, sizeof title);
 	if (!scoreboard_read_current(area, &current))
 		current.id[0] = '\0';
 	log_warn(order == ORDER_ABORT ? "worker is silent past its promise, ending it" : "ending worker",
-		LOG_TEXT("worker", title), LOG_INT("pid", scoreboard_low(supervisor->scoreboard->rows[row].who)),
-		LOG_TEXT("task", current.id[0] ? current.id : NULL),
-		LOG_INT("silent_ms", (now - area->beat_at) / CLOCK_NS_PER_MS));
+		LOG_TEXT("worker", title), LOG_INT("pid", scoreboard_low(who)),
+		LOG_TEXT("task", current.id[0] ? current.id : NULL), LOG_TEXT("state", exits->evidence.state),
+		LOG_TEXT("syscall", exits->evidence.syscall), LOG_TEXT("waits_on", exits->evidence.waits_on),
+		LOG_INT("cpu_ms", exits->evidence.cpu_ms), LOG_INT("silent_ms", exits->evidence.silent_ms));
 }
 
 /* Returns when to look again. */
@@ -284,7 +291,7 @@ static int64_t tend(struct supervisor *supervisor, unsigned row, int64_t now)
 	case POLICY_START: start(supervisor, row, now); return now;
 	case POLICY_DRAIN: give_order(supervisor, row, decision.order, decision.order, SIGTERM, now); return now;
 	case POLICY_ABORT:
-		log_abort(supervisor, row, decision.order, now);
+		take_evidence(supervisor, row, decision.order, now);
 		give_order(supervisor, row, decision.order, decision.order, SIGUSR1, now);
 		return now;
 	case POLICY_KILL: give_order(supervisor, row, ORDER_KILL, decision.order, SIGKILL, now); return now;

@@ -1,9 +1,11 @@
 # tests: unit/ in C; everything else is Python over the built musterd. `make check` runs what needs no process; tests/run runs all.
 if HAVE_CMOCKA
-unit_tests = tests/unit/test_buffer tests/unit/test_clock tests/unit/test_control tests/unit/test_demo \
-	tests/unit/test_document tests/unit/test_error tests/unit/test_handler tests/unit/test_id tests/unit/test_io \
-	tests/unit/test_log tests/unit/test_policy tests/unit/test_scoreboard tests/unit/test_units \
-	tests/unit/test_utf8
+unit_tests = tests/unit/test_backoff tests/unit/test_broker tests/unit/test_broker_calls tests/unit/test_buffer \
+	tests/unit/test_clock tests/unit/test_config tests/unit/test_config_faults tests/unit/test_control \
+	tests/unit/test_demo tests/unit/test_document tests/unit/test_error tests/unit/test_handler tests/unit/test_id \
+	tests/unit/test_io tests/unit/test_log tests/unit/test_policy tests/unit/test_schema \
+	tests/unit/test_scoreboard tests/unit/test_task tests/unit/test_task_memory tests/unit/test_task_order \
+	tests/unit/test_task_record tests/unit/test_task_view tests/unit/test_units tests/unit/test_utf8
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
@@ -15,9 +17,14 @@ endif
 LDADD = libserver.a libapi.a libcore.a $(CMOCKA_LIBS) \
 	$(MICROHTTPD_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(YAML_LIBS)
 
-unit_common = tests/unit/one_worker.h
+unit_common = tests/unit/broker_fixture.h tests/unit/config_file.h tests/unit/one_worker.h
+tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c $(unit_common)
+tests_unit_test_broker_SOURCES = tests/unit/test_broker.c $(unit_common)
+tests_unit_test_broker_calls_SOURCES = tests/unit/test_broker_calls.c $(unit_common)
 tests_unit_test_buffer_SOURCES = tests/unit/test_buffer.c $(unit_common)
 tests_unit_test_clock_SOURCES = tests/unit/test_clock.c $(unit_common)
+tests_unit_test_config_SOURCES = tests/unit/test_config.c $(unit_common)
+tests_unit_test_config_faults_SOURCES = tests/unit/test_config_faults.c $(unit_common)
 tests_unit_test_control_SOURCES = tests/unit/test_control.c $(unit_common)
 tests_unit_test_demo_SOURCES = tests/unit/test_demo.c $(unit_common)
 tests_unit_test_document_SOURCES = tests/unit/test_document.c $(unit_common)
@@ -27,7 +34,13 @@ tests_unit_test_id_SOURCES = tests/unit/test_id.c $(unit_common)
 tests_unit_test_io_SOURCES = tests/unit/test_io.c $(unit_common)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c $(unit_common)
 tests_unit_test_policy_SOURCES = tests/unit/test_policy.c $(unit_common)
+tests_unit_test_schema_SOURCES = tests/unit/test_schema.c $(unit_common)
 tests_unit_test_scoreboard_SOURCES = tests/unit/test_scoreboard.c $(unit_common)
+tests_unit_test_task_SOURCES = tests/unit/test_task.c $(unit_common)
+tests_unit_test_task_memory_SOURCES = tests/unit/test_task_memory.c $(unit_common)
+tests_unit_test_task_order_SOURCES = tests/unit/test_task_order.c $(unit_common)
+tests_unit_test_task_record_SOURCES = tests/unit/test_task_record.c $(unit_common)
+tests_unit_test_task_view_SOURCES = tests/unit/test_task_view.c $(unit_common)
 tests_unit_test_units_SOURCES = tests/unit/test_units.c $(unit_common)
 tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c $(unit_common)
 
@@ -124,11 +137,15 @@ tests_modules_undefined_symbol_so_LDADD = $(JANSSON_LIBS)
 .PHONY: check-programs
 check-programs: $(check_PROGRAMS)
 
-EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_turn.py \
-	tests/system/conftest.py tests/system/harness.py tests/system/test_api.py tests/system/test_bad_input.py \
-	tests/system/test_broker_away.py tests/system/test_cancel.py tests/system/test_cli_options.py \
-	tests/system/test_crashes.py tests/system/test_delay_retry.py tests/system/test_done_when.py \
-	tests/system/test_hangs.py tests/system/test_metrics.py tests/system/test_outcomes.py \
-	tests/system/test_plain_list.py tests/system/test_processes.py tests/system/test_queues_retention.py \
-	tests/system/test_seed_faults.py tests/system/test_submit.py tests/bench/beans.c tests/bench/bench_module.c \
-	tests/bench/latency.c tests/bench/rollcall.c
+EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
+	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py \
+	tests/lua/test_nodes.py tests/lua/test_plain_list.py tests/lua/test_recover.py tests/lua/test_retain.py \
+	tests/lua/test_scripts.py tests/lua/test_submit.py tests/lua/test_turn.py tests/system/client.py \
+	tests/system/conftest.py tests/system/harness.py tests/system/procfs.py tests/system/test_api.py \
+	tests/system/test_bad_input.py tests/system/test_broker_away.py tests/system/test_cancel.py \
+	tests/system/test_cli_options.py tests/system/test_crashes.py tests/system/test_delay_retry.py \
+	tests/system/test_done_when.py tests/system/test_hangs.py tests/system/test_metrics.py \
+	tests/system/test_outcomes.py tests/system/test_plain_list.py tests/system/test_processes.py \
+	tests/system/test_queues_retention.py tests/system/test_seed_faults.py tests/system/test_submit.py \
+	tests/system/waiting.py tests/bench/beans.c tests/bench/bench_module.c tests/bench/latency.c \
+	tests/bench/rollcall.c tests/bench/run

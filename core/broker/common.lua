@@ -124,8 +124,10 @@ local function arm_due()
 	put_token(ns .. ':armed:due')
 end
 
-local function arm_list(list)
-	put_token(ns .. ':armed:list:' .. list)
+local function arm_list_if_empty(list)
+	if redis.pcall('LLEN', list) == 0 then -- not one of the wrong type: its watcher would spin
+		put_token(ns .. ':armed:list:' .. list)
+	end
 end
 
 -- Puts elements behind everything that waits, also behind what stands in the plain list now.

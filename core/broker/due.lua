@@ -31,9 +31,7 @@ end
 
 for _, queue in ipairs(queues) do
 	for _, zset in ipairs({ SCHEDULED .. queue, RETRYING .. queue }) do
-		if moved < limit then
-			move(zset, queue)
-		end
+		move(zset, queue)
 		consider(zset)
 	end
 end

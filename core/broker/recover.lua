@@ -6,11 +6,11 @@
 --         (element record)…       what it had finished; record P: to the head of its queue, as it stands now
 -- returns {settled, returned, ended}: outcomes taken; tasks sent back to the head of their queue; ended ones of the settled.
 --         All 0 when it was done before, or a later generation has the slot. HELD: an older one holds something.
--- All that has no outcome goes back uncounted, in its order. The tombstone lets a late turn of that generation fail.
+-- All that has no outcome goes back uncounted, in its order; outcomes of elements that it does not hold were reported before. The tombstone lets a late turn of that generation fail.
 
 local slot, generation = ARGV[1], tonumber(ARGV[2])
 local lists, position = read_lists(3)
-local outcomes, outcome_count = read_outcomes(position)
+local outcomes = read_outcomes(position)
 local lease = read_lease(redis.call('HGET', LEASES, slot)) or { generation = 0, sequence = 0, elements = {} }
 
 if lease.generation > generation or (lease.generation == generation and lease.sequence < 0) then
@@ -29,8 +29,5 @@ for _, element in ipairs(lease.elements) do
 	end
 end
 local _, count = settle(lease, outcomes, lists, now_ms())
-if settled < outcome_count then
-	redis.call('HINCRBY', COUNTERS, 'lost', outcome_count - settled)
-end
 redis.call('HSET', LEASES, slot, ARGV[2] .. ' -1')
 return { settled, count.returned, count.ended }

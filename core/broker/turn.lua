@@ -147,9 +147,7 @@ local function take_mixed(queue, list, room)
 		room, more = take_mixed_once(queue, list, room)
 	end
 	taken.more = taken.more or (room > 0 and more)
-	if plain_length(list) == 0 then
-		arm_list(list)
-	end
+	arm_list_if_empty(list)
 end
 
 local function write_lease(kept)

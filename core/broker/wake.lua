@@ -9,5 +9,5 @@ if plain_length(list) > 0 then
 	put_token(BELL .. queue)
 	return 1
 end
-arm_list(list)
+arm_list_if_empty(list)
 return 0

@@ -136,3 +136,30 @@ def refused(call, word):
     except redis.ResponseError as error:
         return str(error).startswith(word)
     return False
+
+
+
+
+def assert_ledger(broker, ids):
+    """Every task stands in exactly one place, an ended one nowhere else, and the counters agree."""
+    client, places = broker.client, {id: [] for id in ids}
+    for queue in broker.queues:
+        withdrawn = {text(item) for item in client.smembers(broker.key(f"withdrawn:{queue}"))}
+        for element in map(text, client.lrange(broker.key(f"queue:{queue}"), 0, -1)):
+            element = element.split("^")[0]
+            if element not in withdrawn:
+                places[element.split("~")[0]].append("queue")
+        for kind in ("scheduled", "retrying"):
+            for element in map(text, client.zrange(broker.key(f"{kind}:{queue}"), 0, -1)):
+                places[element.split("~")[0]].append(kind)
+        for id in map(text, client.lrange(broker.key(f"succeeded:{queue}"), 0, -1)):
+            places[id].append("succeeded")
+        for kind in ("dead", "cancelled"):
+            for id in map(text, client.zrange(broker.key(f"{kind}:{queue}"), 0, -1)):
+                places[id].append(kind)
+    for slot, (_, _, elements) in broker.holdings().items():
+        for element in elements:
+            places[element.split("~")[0]].append(slot)
+    assert {id: place for id, place in places.items() if len(place) != 1} == {}
+    assert broker.unaccounted() == 0
+    return {id: place[0] for id, place in places.items()}

@@ -21,7 +21,16 @@ def folder():
 
 
 @pytest.fixture
-def musters(request):
+def redis_servers():
+    """Every private redis-server of this test: they end after the musterds that use them."""
+    made = []
+    yield made
+    for one in made:
+        one.stop(signal.SIGKILL)
+
+
+@pytest.fixture
+def musters(request, redis_servers):
     """Every Muster of this test, for the end and for the report of a failure."""
     made = []
     request.node.musters = made
@@ -55,16 +64,12 @@ def muster(make):
 
 
 @pytest.fixture
-def redis_server(folder):
-    made = []
-
+def redis_server(folder, redis_servers):
     def start(password=None, **settings):
-        one = harness.Redis(folder / f"redis{len(made)}", password, **settings)
-        made.append(one)
+        one = harness.Redis(folder / f"redis{len(redis_servers)}", password, **settings)
+        redis_servers.append(one)
         return one.start()
-    yield start
-    for one in made:
-        one.stop(signal.SIGKILL)
+    return start
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -79,6 +84,6 @@ def pytest_sessionfinish():
     harness.forget_modules()
 
 
-def pytest_collection_modifyitems(config, items):
-    if items and not config.option.collectonly and not harness.MUSTERD.exists():
+def pytest_configure(config):
+    if not config.option.collectonly and not harness.MUSTERD.exists():
         raise pytest.UsageError(f"{harness.MUSTERD} is not there: build it, or set MUSTERD")

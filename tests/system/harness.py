@@ -1,18 +1,11 @@
 """What a black-box test needs around a real musterd: start it with a state directory of its own, talk to it, look at its
-processes, kill one of them safely, and make sure that nothing of it is left.
-
-Waiting is always for a condition: `until(condition)` polls with tiny pauses up to a deadline. MUSTER_TEST_SLOW (a factor,
-default 1) stretches every deadline and bound, for sanitizer builds and loaded machines.
-"""
+processes, kill one of them safely, and make sure that nothing of it is left."""
 
 import contextlib
-import errno
 import http.client
 import json
 import os
 import random
-import re
-import select
 import shutil
 import signal
 import socket
@@ -24,134 +17,20 @@ from pathlib import Path
 
 import redis
 
+from client import Http, Metrics
+from procfs import PidFd, Process, alive, all_processes, descriptors, process, status_of
+from waiting import SLOW, bound, stays, until
+
+__all__ = ["Http", "Metrics", "PidFd", "Process", "alive", "all_processes", "descriptors", "process", "status_of",
+           "SLOW", "bound", "stays", "until"]
+
 REPO = Path(__file__).resolve().parents[2]
 MUSTERD = Path(os.environ.get("MUSTERD") or REPO / "build" / "musterd")
 MODULES = Path(os.environ.get("MUSTER_TEST_MODULES") or REPO / "build" / "tests" / "modules")
 EXAMPLES = REPO / "doc" / "examples"
-SLOW = float(os.environ.get("MUSTER_TEST_SLOW", "1"))
 
 LIST = "async_task_queue"
 ENDED = ("succeeded", "dead", "cancelled")
-
-
-# ---- waiting ----
-
-def until(condition, timeout=10.0, what=None):
-    """Polls until condition() is true and returns its value. AssertionError after timeout seconds (times SLOW)."""
-    deadline = time.monotonic() + timeout * SLOW
-    pause = 0.0005
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout * SLOW:g} s: {what or condition!r} (last: {value!r})")
-        time.sleep(pause)
-        pause = min(pause * 1.5, 0.02)
-
-
-def stays(condition, seconds, what=None):
-    """Asserts that condition() holds at every look for that long: for promises that something does *not* happen."""
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        assert condition(), f"did not stay so for {seconds} s: {what or condition!r}"
-        time.sleep(0.01)
-
-
-def bound(seconds):
-    """An upper bound for a measured time, on the machine at hand."""
-    return seconds * SLOW
-
-
-# ---- processes ----
-
-class Process:
-    """One line of /proc, as it was seen."""
-
-    def __init__(self, pid):
-        self.pid = pid
-        with open(f"/proc/{pid}/stat", "rb") as stat:
-            text = stat.read().decode(errors="replace")
-        self.name = text[text.index("(") + 1:text.rindex(")")]
-        fields = text[text.rindex(")") + 2:].split()
-        self.state = fields[0]
-        self.ppid, self.pgrp, self.session = int(fields[1]), int(fields[2]), int(fields[3])
-        self.started = int(fields[19])
-        with open(f"/proc/{pid}/cmdline", "rb") as cmdline:
-            self.title = cmdline.read().rstrip(b"\0").replace(b"\0", b" ").decode(errors="replace")
-
-    def __repr__(self):
-        return f"<{self.pid} {self.title or self.name} {self.state}>"
-
-
-def all_processes():
-    found = []
-    for entry in os.listdir("/proc"):
-        if entry.isdigit():
-            with contextlib.suppress(OSError, ValueError, IndexError):
-                found.append(Process(int(entry)))
-    return found
-
-
-def process(pid):
-    """The process, or None when it is gone (a zombie is gone)."""
-    try:
-        found = Process(pid)
-    except (OSError, ValueError, IndexError):
-        return None
-    return None if found.state in "ZX" else found
-
-
-def alive(pid):
-    return process(pid) is not None
-
-
-def descriptors(pid):
-    """{number: what it is} of a process."""
-    found = {}
-    for entry in os.listdir(f"/proc/{pid}/fd"):
-        with contextlib.suppress(OSError):
-            found[int(entry)] = os.readlink(f"/proc/{pid}/fd/{entry}")
-    return found
-
-
-def status_of(pid):
-    """/proc/PID/status as a dict."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    return {key: value.strip() for key, _, value in (line.partition(":") for line in lines)}
-
-
-def cpu_seconds(pid):
-    with open(f"/proc/{pid}/stat") as stat:
-        text = stat.read()
-    fields = text[text.rindex(")") + 2:].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-class PidFd:
-    """A process that cannot be mistaken for another one that got its number."""
-
-    def __init__(self, pid):
-        self.pid = pid
-        self.fd = os.pidfd_open(pid)
-
-    def send(self, sig):
-        with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self.fd, sig)
-
-    def ended(self, timeout=0.0):
-        return bool(select.select([self.fd], [], [], timeout)[0])
-
-    def close(self):
-        if self.fd >= 0:
-            os.close(self.fd)
-            self.fd = -1
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
 
 
 # ---- ports and modules ----
@@ -196,86 +75,6 @@ def forget_modules():
     for path in _built.values():
         shutil.rmtree(Path(path).parent, ignore_errors=True)
     _built.clear()
-
-
-# ---- HTTP ----
-
-class Response:
-    def __init__(self, status, headers, body):
-        self.status, self.headers, self.body = status, headers, body
-
-    @property
-    def json(self):
-        return json.loads(self.body)
-
-    @property
-    def text(self):
-        return self.body.decode()
-
-    def __repr__(self):
-        return f"<{self.status} {self.body[:300]!r}>"
-
-
-class UnixConnection(http.client.HTTPConnection):
-    def __init__(self, path, timeout):
-        super().__init__("localhost", timeout=timeout)
-        self.path = path
-
-    def connect(self):
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(self.path)
-
-
-class Http:
-    """One keep-alive connection; opened anew when it was closed or idle."""
-
-    IDLE = 1.0
-
-    def __init__(self, port=None, path=None, timeout=15.0):
-        self.port, self.path, self.timeout = port, path, timeout * SLOW
-        self.connection, self.used = None, 0.0
-
-    def open(self):
-        if self.path:
-            return UnixConnection(self.path, self.timeout)
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
-
-    def close(self):
-        if self.connection:
-            self.connection.close()
-            self.connection = None
-
-    def once(self, method, path, body, headers):
-        if self.connection is None or time.monotonic() - self.used > self.IDLE:
-            self.close()
-            self.connection = self.open()
-        self.connection.request(method, path, body=body, headers=headers)
-        answer = self.connection.getresponse()
-        response = Response(answer.status, answer.headers, answer.read())
-        self.used = time.monotonic()
-        if answer.will_close:
-            self.close()
-        return response
-
-    def request(self, method, path, body=None, headers=None):
-        headers = dict(headers or {})
-        if body is not None and not isinstance(body, (bytes, str)):
-            body = json.dumps(body)
-        if body is not None and not any(name.lower() == "content-type" for name in headers):
-            headers["Content-Type"] = "application/json"
-        if isinstance(body, str):
-            body = body.encode()
-        try:
-            return self.once(method, path, body, headers)
-        except (http.client.RemoteDisconnected, ConnectionError, BrokenPipeError):
-            self.close()
-            if method not in ("GET", "HEAD", "OPTIONS"):
-                raise
-            return self.once(method, path, body, headers)
-        except Exception:
-            self.close()
-            raise
 
 
 # ---- a private redis-server, for brokers that are not embedded ----
@@ -325,36 +124,6 @@ class Redis:
 
 # ---- musterd ----
 
-class Metrics:
-    """Prometheus text, read strictly enough to notice nonsense."""
-
-    LINE = re.compile(r'^([a-zA-Z_:][a-zA-Z0-9_:]*)(\{(.*)\})? (\S+)$')
-    LABEL = re.compile(r'([a-zA-Z_][a-zA-Z0-9_]*)="((?:[^"\\]|\\.)*)"(?:,|$)')
-
-    def __init__(self, text):
-        self.text, self.samples, self.types, self.helps = text, [], {}, {}
-        for line in text.splitlines():
-            if line.startswith("# TYPE "):
-                _, _, name, kind = line.split(" ", 3)
-                assert name not in self.types, f"two TYPE lines for {name}"
-                self.types[name] = kind
-            elif line.startswith("# HELP "):
-                self.helps[line.split(" ", 3)[2]] = line
-            elif line and not line.startswith("#"):
-                match = self.LINE.match(line)
-                assert match, f"not a sample: {line!r}"
-                self.samples.append((match[1], dict(self.LABEL.findall(match[3] or "")), float(match[4])))
-
-    def value(self, name, **labels):
-        """The sum of the samples that carry these labels; None when there are none."""
-        found = [value for sample, has, value in self.samples
-                 if sample == name and all(has.get(key) == str(want) for key, want in labels.items())]
-        return sum(found) if found else None
-
-    def names(self):
-        return {name for name, _, _ in self.samples}
-
-
 class StartFailed(AssertionError):
     def __init__(self, code, log):
         super().__init__(f"musterd ended with {code}:\n{log[-4000:]}")
@@ -373,6 +142,7 @@ class Muster:
         self.port = free_port()
         self.marker = uuid.uuid4().hex
         self.config = {"listen": [f"127.0.0.1:{self.port}"], "user": "root", "state_dir": str(self.state),
+                       "shutdown_grace": "3s",
                        "pools": [{"name": "default", "workers": 2, "queues": {"default": 1, LIST: 1}}]}
         self.config.update(config or {})
         self.config = {key: value for key, value in self.config.items() if value is not None}
@@ -722,8 +492,3 @@ class Ran:
 
     def __repr__(self):
         return f"<exit {self.code} after {self.seconds:.2f} s\nstdout: {self.out[-1500:]}\nstderr: {self.err[-1500:]}>"
-
-
-def refused(problem):
-    """True for errors that only say: nobody listens there (any more)."""
-    return isinstance(problem, OSError) and problem.errno in (errno.ECONNREFUSED, errno.ECONNRESET, errno.ENOENT)

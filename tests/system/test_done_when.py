@@ -14,7 +14,8 @@ TOTAL = 100_000
 
 def test_a_hundred_thousand_tasks_survive_a_kill_every_100_ms(make):
     m = make(text=(EXAMPLES / "asynctask.yaml").read_text())
-    m.env = {"MUSTER_LISTEN": f"127.0.0.1:{m.port}", "MUSTER_STATE_DIR": str(m.state), "MUSTER_USER": "root"}
+    m.env = {"MUSTER_LISTEN": f"127.0.0.1:{m.port}", "MUSTER_STATE_DIR": str(m.state), "MUSTER_USER": "root",
+             "MUSTER_BROKER": "embedded"}
     m.start()
     rows = m.workers()
     assert len(rows) == 20 and {row["pool"] for row in rows} == {"asynctask"}

@@ -133,7 +133,7 @@ def test_a_task_s_own_timeout_holds_even_if_it_beats(muster):
 
 def test_a_task_s_own_timeout_may_be_longer_than_the_heartbeat(muster):
     m = muster(config())
-    task = m.run("Demo", "sleep", 900, timeout="2s")
+    task = m.wait_task(m.submit("Demo", "sleep", 900, timeout="2s"))
     assert task["state"] == "succeeded" and m.worker(0)["restarts"] == 0
     row, took = end_of_hang(m, id_ := m.submit("Demo", "hang", timeout="900ms"))
     assert 0.85 <= took <= 0.9 + 0.1 + bound(0.2)
@@ -159,7 +159,7 @@ def test_work_that_beats_for_longer_than_heartbeat_timeout_is_not_killed(muster)
 
 def test_after_a_beat_silence_may_last_heartbeat_timeout(muster):
     m = muster(config())
-    assert m.run("Probe", "beat_once", 250, timeout="5s")["state"] == "succeeded"
+    assert m.wait_task(m.submit("Probe", "beat_once", 250, timeout="5s"))["state"] == "succeeded"
     row, took = end_of_hang(m, id_ := m.submit("Probe", "beat_once", 60000, timeout="5s"))
     assert BEAT - 0.05 <= took <= BEAT + 0.1 + bound(0.2)
     assert_on_record(m, id_, row)
@@ -280,6 +280,7 @@ def test_a_pause_of_the_whole_tree_kills_nobody(muster):
     try:
         for handle in tree:
             handle.send(signal.SIGSTOP)
+        until(lambda: all(process(handle.pid).state == "T" for handle in tree), what="all stand still")
         stays(lambda: all(process(handle.pid).state == "T" for handle in tree), 4 * BEAT)
     finally:
         for handle in reversed(tree):

@@ -9,7 +9,7 @@ from harness import LIST, until
 CONTRACT = {
     "muster_build_info": "gauge", "muster_tasks_total": "counter", "muster_tasks_submitted_total": "counter",
     "muster_task_duration_seconds": "histogram", "muster_task_wait_seconds": "histogram", "muster_queue_depth": "gauge",
-    "muster_queue_oldest_age_seconds": "gauge", "muster_queue_paused": "gauge", "muster_workers": "gauge",
+    "muster_queue_oldest_age_seconds": "gauge", "muster_workers": "gauge",
     "muster_worker_heartbeat_age_seconds": "gauge", "muster_worker_restarts_total": "counter",
     "muster_worker_resident_bytes": "gauge", "muster_broker_up": "gauge", "muster_broker_memory_bytes": "gauge",
     "muster_tasks_unaccounted": "gauge", "muster_scheduler_lag_seconds": "gauge", "muster_log_dropped_total": "counter",
@@ -68,7 +68,6 @@ def test_outcomes_submissions_and_depths(m):
     assert metrics.value("muster_queue_depth", queue="default", state="dead") == 1
     assert metrics.value("muster_queue_depth", queue="default", state="pending") == 0
     assert metrics.value("muster_tasks_unaccounted") == 0
-    assert metrics.value("muster_queue_paused", queue="default") == 0
 
 
 def test_workers_by_state(m):

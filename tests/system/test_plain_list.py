@@ -211,8 +211,8 @@ def test_a_list_in_another_database_survives_the_scheduler_s_death(muster, redis
     m = muster({"broker": server.url(0), "queues": [{"name": LIST, "list": {"key": LIST, "db": 3}}],
                 "pools": [{"name": "default", "workers": 2, "queues": {LIST: 1}}]})
     producer = server.client(3)
-    for round_ in range(10):
-        producer.lpush(LIST, *[json.dumps(doc("record", "kills", str(round_ * 200 + n))) for n in range(200)])
+    for round_ in range(5):
+        producer.lpush(LIST, *[json.dumps(doc("record", "kills", str(round_ * 400 + n))) for n in range(400)])
         m.kill_role("scheduler")
         until(lambda: m.role("scheduler"), 10)
     until(lambda: len(m.record_lines("kills")) >= 2000, 30)

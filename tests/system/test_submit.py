@@ -35,7 +35,7 @@ def test_a_task_shows_every_member_always(m):
     active = m.wait_task(id_, "active")
     assert set(active) >= MEMBERS and active["finished_at"] is None and active["result"] is None
     assert TIME.match(active["created_at"]) and TIME.match(active["started_at"])
-    assert re.match(r"^[0-9a-f]+/default/[01]$", active["worker"]), active["worker"]
+    assert re.match(r"^[0-9a-z]+/default/[01]$", active["worker"]), active["worker"]
     m.delete(f"/v1/tasks/{id_}")
     ended = m.wait_task(id_)
     assert set(ended) >= MEMBERS and TIME.match(ended["finished_at"])

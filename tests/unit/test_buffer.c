@@ -1,7 +1,6 @@
 #include "core/buffer.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -63,18 +62,6 @@ static void fills_to_its_maximum_and_no_further(void **state)
 	buffer_append(&buffer, "x", 1);
 	assert_int_equal(buffer.status, -E2BIG);
 	assert_string_equal(buffer.data, "0123456789");
-}
-
-static void more_than_an_int_can_say(void **state)
-{
-	(void)state;
-	_cleanup_(buffer_fini) struct buffer buffer;
-	buffer_init(&buffer, SIZE_MAX / 4);
-	buffer_append_text(&buffer, "kept");
-	volatile int width = INT_MAX; /* unknown to the compiler, which would refuse it */
-	buffer_append_format(&buffer, "%*d%d", width, 1, 1);
-	assert_int_equal(buffer.status, -E2BIG);
-	assert_string_equal(buffer.data, "kept");
 }
 
 static void first_failure_sticks(void **state)
@@ -146,7 +133,6 @@ int main(void)
 		cmocka_unit_test(grows_and_stays_terminated),
 		cmocka_unit_test(takes_bytes_text_and_formats),
 		cmocka_unit_test(fills_to_its_maximum_and_no_further),
-		cmocka_unit_test(more_than_an_int_can_say),
 		cmocka_unit_test(first_failure_sticks),
 		cmocka_unit_test(lack_of_memory_is_a_failure),
 		cmocka_unit_test(maximum_of_nothing),

@@ -48,7 +48,7 @@ static void rubbish_is_recognised(void **state)
 	(void)state;
 	char bytes[100] = {CONTROL_RESTART};
 	static const size_t lengths[] = {
-	        0, 1, sizeof(struct control_request) - 1, sizeof(struct control_request) + 1, 100};
+		0, 1, sizeof(struct control_request) - 1, sizeof(struct control_request) + 1, 100};
 	struct control_request request = {77, 77, 77, 77};
 	for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
 		assert_int_equal(send(ends[1], bytes, lengths[i], 0), lengths[i]);
@@ -74,9 +74,9 @@ static void descriptors_sent_along_are_not_kept(void **state)
 	} control = {0};
 	struct iovec part = {&sent, sizeof sent};
 	struct msghdr message = {.msg_iov = &part,
-	        .msg_iovlen = 1,
-	        .msg_control = control.bytes,
-	        .msg_controllen = sizeof control.bytes};
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof control.bytes};
 	struct cmsghdr *header = CMSG_FIRSTHDR(&message);
 	header->cmsg_level = SOL_SOCKET;
 	header->cmsg_type = SCM_RIGHTS;
@@ -124,11 +124,11 @@ static void broken_pair_is_an_error_and_no_signal(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        ON_PAIR(requests_arrive_in_order),
-	        ON_PAIR(rubbish_is_recognised),
-	        ON_PAIR(descriptors_sent_along_are_not_kept),
-	        ON_PAIR(sending_never_waits),
-	        ON_PAIR(broken_pair_is_an_error_and_no_signal),
+		ON_PAIR(requests_arrive_in_order),
+		ON_PAIR(rubbish_is_recognised),
+		ON_PAIR(descriptors_sent_along_are_not_kept),
+		ON_PAIR(sending_never_waits),
+		ON_PAIR(broken_pair_is_an_error_and_no_signal),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

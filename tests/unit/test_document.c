@@ -45,8 +45,8 @@ static void any_value_is_a_document(void **state)
 {
 	(void)state;
 	static const char *const rows[] = {"{}", "[]", "null", "true", "0", "-1.5e3", "\"text\"", " {\"a\": [1, 2]} \n",
-	        "{\"\": 1}", "\"\\u0000\"", "[\"a\\u0000b\"]", "\"\\ud83d\\ude00\"", "\"\xc3\xa9\"", "\"\\\\\"",
-	        "\"\\\"[[[\"", "\"\\/\\b\\f\\n\\r\\t\""};
+		"{\"\": 1}", "\"\\u0000\"", "[\"a\\u0000b\"]", "\"\\ud83d\\ude00\"", "\"\xc3\xa9\"", "\"\\\\\"",
+		"\"\\\"[[[\"", "\"\\/\\b\\f\\n\\r\\t\""};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		check_status(rows[i], strlen(rows[i]), DOCUMENT_STRICT, 0);
 		check_status(rows[i], strlen(rows[i]), DOCUMENT_LENIENT, 0);
@@ -60,12 +60,12 @@ static void integers_within_64_bits_are_exact(void **state)
 		const char *text;
 		int64_t value;
 	} rows[] = {
-	        {"0", 0},
-	        {"-0", 0},
-	        {"9007199254740993", INT64_C(9007199254740993)},
-	        {"9223372036854775807", INT64_MAX},
-	        {"-9223372036854775808", INT64_MIN},
-	        {"1000000000000000000", INT64_C(1000000000000000000)},
+		{"0", 0},
+		{"-0", 0},
+		{"9007199254740993", INT64_C(9007199254740993)},
+		{"9223372036854775807", INT64_MAX},
+		{"-9223372036854775808", INT64_MIN},
+		{"1000000000000000000", INT64_C(1000000000000000000)},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		json_t *value = parse(rows[i].text);
@@ -82,16 +82,16 @@ static void larger_integers_are_reals(void **state)
 		const char *text;
 		double value;
 	} rows[] = {
-	        {"9223372036854775808", 9223372036854775808.0},
-	        {"-9223372036854775809", -9223372036854775808.0},
-	        {"18446744073709551616", 18446744073709551616.0},
-	        {"10000000000000000000000000000000000000000", 1e40},
-	        {"1.0", 1.0},
-	        {"1e0", 1.0},
-	        {"123456789012345678901234567890.5e-10", 12345678901234567890.1234567890},
-	        {"1e-400", 0.0},
-	        {"1.00000000000000000000000000000000000001", 1.0},
-	        {"1e00000000000000000000000000000000000001", 10.0},
+		{"9223372036854775808", 9223372036854775808.0},
+		{"-9223372036854775809", -9223372036854775808.0},
+		{"18446744073709551616", 18446744073709551616.0},
+		{"10000000000000000000000000000000000000000", 1e40},
+		{"1.0", 1.0},
+		{"1e0", 1.0},
+		{"123456789012345678901234567890.5e-10", 12345678901234567890.1234567890},
+		{"1e-400", 0.0},
+		{"1.00000000000000000000000000000000000001", 1.0},
+		{"1e00000000000000000000000000000000000001", 10.0},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		json_t *value = parse(rows[i].text);
@@ -105,10 +105,10 @@ static void only_the_wide_ones_change(void **state)
 {
 	(void)state;
 	json_t *value = parse("[99999999999999999999,1,{\"99999999999999999999\":\"99999999999999999999\"},"
-	                      "-99999999999999999999 , 9223372036854775807, 99999999999999999999]");
+			      "-99999999999999999999 , 9223372036854775807, 99999999999999999999]");
 	char *text = json_dumps(value, JSON_COMPACT);
 	assert_string_equal(
-	        text, "[1e20,1,{\"99999999999999999999\":\"99999999999999999999\"},-1e20,9223372036854775807,1e20]");
+		text, "[1e20,1,{\"99999999999999999999\":\"99999999999999999999\"},-1e20,9223372036854775807,1e20]");
 	free(text);
 	json_decref(value);
 }
@@ -133,12 +133,12 @@ static void malformed_documents(void **state)
 {
 	(void)state;
 	static const char *const rows[] = {"", " ", "{", "[", "\"", "\"\\", "\"\\\"", "{\"a\"}", "{\"a\":}", "[1,]",
-	        "{\"a\":1,}", "[1 2]", "nul", "True", "'a'", "{a:1}", "01", "-01", "1.", ".5", "+1", "-", "--1", "1e",
-	        "1e+", "0x10", "NaN", "Infinity", "-Infinity", "[] []", "{}x", "]", "}", "[}", "{]", "// c\n1",
-	        "\"\t\"", "\"\n\"", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\udc00\"", "\"\xff\"", "\"\xc3\"",
-	        "\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\xff", "{\"\xff\":1}", "\xef\xbb\xbf{}", "\xef\xbb\xbf",
-	        "00000000000000000000000", "99999999999999999999.", "--99999999999999999999", "99999999999999999999e",
-	        "-99999999999999999999x", "{99999999999999999999:1}"};
+		"{\"a\":1,}", "[1 2]", "nul", "True", "'a'", "{a:1}", "01", "-01", "1.", ".5", "+1", "-", "--1", "1e",
+		"1e+", "0x10", "NaN", "Infinity", "-Infinity", "[] []", "{}x", "]", "}", "[}", "{]", "// c\n1",
+		"\"\t\"", "\"\n\"", "\"\\x\"", "\"\\u12\"", "\"\\ud800\"", "\"\\udc00\"", "\"\xff\"", "\"\xc3\"",
+		"\"\xc0\x80\"", "\"\xed\xa0\x80\"", "\xff", "{\"\xff\":1}", "\xef\xbb\xbf{}", "\xef\xbb\xbf",
+		"00000000000000000000000", "99999999999999999999.", "--99999999999999999999", "99999999999999999999e",
+		"-99999999999999999999x", "{99999999999999999999:1}"};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
 		check_status(rows[i], strlen(rows[i]), DOCUMENT_STRICT, -EBADMSG);
 		check_status(rows[i], strlen(rows[i]), DOCUMENT_LENIENT, -EBADMSG);
@@ -166,10 +166,10 @@ static void well_formed_but_refused(void **state)
 {
 	(void)state;
 	static const char *const both[] = {"1e400", "-1e400", "[1, {\"a\": 1e999}]", "{\"a\\u0000b\": 1}",
-	        "{\"\\u0000\": 1}",
-	        "{\"a\": 1e400, \"b\": [1.5, -2, 0, \"\\u0000\", \"\\\\u0000\", 99999999999999999999]}"};
+		"{\"\\u0000\": 1}",
+		"{\"a\": 1e400, \"b\": [1.5, -2, 0, \"\\u0000\", \"\\\\u0000\", 99999999999999999999]}"};
 	static const char *const strict[] = {"{\"a\":1,\"a\":2}", "[{\"b\":{\"a\":1,\"\\u0061\":2}}]",
-	        "{\"a\":1,\"a\":1e400,\"\\u0000\":99999999999999999999}"};
+		"{\"a\":1,\"a\":1e400,\"\\u0000\":99999999999999999999}"};
 	for (size_t i = 0; i < sizeof both / sizeof *both; i++) {
 		check_status(both[i], strlen(both[i]), DOCUMENT_STRICT, -EINVAL);
 		check_status(both[i], strlen(both[i]), DOCUMENT_LENIENT, -EINVAL);
@@ -186,8 +186,8 @@ static void malformed_counts_more_than_refused(void **state)
 	(void)state;
 	static const char *const faults[] = {"{\"a\":1,\"a\":2", "{\"a\":1e400", "{\"\\u0000\":1"};
 	static const char *const endings[] = {"", ",}", ", \"b\": --5}", ", \"b\": 01}", ", \"b\": 1.}", ", \"b\": -}",
-	        ", \"b\": -.5}", ", \"b\": 1.-1.5}", ", \"b\": 1 2}", ", \"b\": 1-2}", ", \"b\": .5}",
-	        ", \"b\": \"\\u00\"}", ", \"b\": \"\xff\"}", ", \"b\": \"}", "}}", "} 1"};
+		", \"b\": -.5}", ", \"b\": 1.-1.5}", ", \"b\": 1 2}", ", \"b\": 1-2}", ", \"b\": .5}",
+		", \"b\": \"\\u00\"}", ", \"b\": \"\xff\"}", ", \"b\": \"}", "}}", "} 1"};
 	char text[100];
 	for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
 		for (size_t j = 0; j < sizeof endings / sizeof *endings; j++) {
@@ -265,8 +265,8 @@ static void lack_of_memory_is_never_taken_for_a_fault_of_the_document(void **sta
 {
 	(void)state;
 	static const char text[] =
-	        "{\"class\":\"Demo\",\"param\":[1,2.5,\"long enough for a buffer of its own\",{\"a\":null}],"
-	        "\"big\":99999999999999999999,\"deep\":[[[[]]]]}";
+		"{\"class\":\"Demo\",\"param\":[1,2.5,\"long enough for a buffer of its own\",{\"a\":null}],"
+		"\"big\":99999999999999999999,\"deep\":[[[[]]]]}";
 	json_decref(parse("{}")); /* seeds the hash, once */
 	json_set_alloc_funcs(allocate, free);
 	size_t count = 0;
@@ -291,7 +291,7 @@ static void nothing_is_read_past_the_end(void **state)
 {
 	(void)state;
 	static const char text[] =
-	        "{\"a\\u0000\\\\\": [-1.5e+10, 99999999999999999999, \"\\\"x\", null], \"a\": 1e400, \"b\": -1}";
+		"{\"a\\u0000\\\\\": [-1.5e+10, 99999999999999999999, \"\\\"x\", null], \"a\": 1e400, \"b\": -1}";
 	for (size_t length = 1; length < sizeof text; length++)
 		for (size_t start = 0; start < length; start++) {
 			char *bytes = malloc(length - start);
@@ -307,20 +307,20 @@ static void nothing_is_read_past_the_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(any_value_is_a_document),
-	        cmocka_unit_test(integers_within_64_bits_are_exact),
-	        cmocka_unit_test(larger_integers_are_reals),
-	        cmocka_unit_test(only_the_wide_ones_change),
-	        cmocka_unit_test(many_wide_integers),
-	        cmocka_unit_test(malformed_documents),
-	        cmocka_unit_test(raw_nul_is_malformed_wherever_it_stands),
-	        cmocka_unit_test(well_formed_but_refused),
-	        cmocka_unit_test(malformed_counts_more_than_refused),
-	        cmocka_unit_test(lenient_manners_take_the_last_of_equal_keys),
-	        cmocka_unit_test(depth_is_bounded),
-	        cmocka_unit_test(errors_say_where_and_what),
-	        cmocka_unit_test(lack_of_memory_is_never_taken_for_a_fault_of_the_document),
-	        cmocka_unit_test(nothing_is_read_past_the_end),
+		cmocka_unit_test(any_value_is_a_document),
+		cmocka_unit_test(integers_within_64_bits_are_exact),
+		cmocka_unit_test(larger_integers_are_reals),
+		cmocka_unit_test(only_the_wide_ones_change),
+		cmocka_unit_test(many_wide_integers),
+		cmocka_unit_test(malformed_documents),
+		cmocka_unit_test(raw_nul_is_malformed_wherever_it_stands),
+		cmocka_unit_test(well_formed_but_refused),
+		cmocka_unit_test(malformed_counts_more_than_refused),
+		cmocka_unit_test(lenient_manners_take_the_last_of_equal_keys),
+		cmocka_unit_test(depth_is_bounded),
+		cmocka_unit_test(errors_say_where_and_what),
+		cmocka_unit_test(lack_of_memory_is_never_taken_for_a_fault_of_the_document),
+		cmocka_unit_test(nothing_is_read_past_the_end),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -52,10 +52,10 @@ static void is_cut_at_the_maximum_between_characters(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(returns_the_code_with_the_sentence),
-	        cmocka_unit_test(may_quote_its_own_last_sentence),
-	        cmocka_unit_test(is_one_line_of_utf8_whatever_it_quotes),
-	        cmocka_unit_test(is_cut_at_the_maximum_between_characters),
+		cmocka_unit_test(returns_the_code_with_the_sentence),
+		cmocka_unit_test(may_quote_its_own_last_sentence),
+		cmocka_unit_test(is_one_line_of_utf8_whatever_it_quotes),
+		cmocka_unit_test(is_cut_at_the_maximum_between_characters),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,11 +137,11 @@ static void own_ids_are_checked(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(ids_are_well_formed_and_differ),
-	        cmocka_unit_test(ids_begin_with_the_time),
-	        cmocka_unit_test(siblings_that_forget_draw_different_ones),
-	        cmocka_unit_test(threads_draw_different_ones),
-	        cmocka_unit_test(own_ids_are_checked),
+		cmocka_unit_test(ids_are_well_formed_and_differ),
+		cmocka_unit_test(ids_begin_with_the_time),
+		cmocka_unit_test(siblings_that_forget_draw_different_ones),
+		cmocka_unit_test(threads_draw_different_ones),
+		cmocka_unit_test(own_ids_are_checked),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -342,18 +342,18 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	const struct CMUnitTest tests[] = {
-	        cmocka_unit_test(poll_keeps_its_deadline_under_signals),
-	        cmocka_unit_test(poll_tells_what_is_ready),
-	        cmocka_unit_test(large_transfers_survive_short_calls_and_signals),
-	        cmocka_unit_test(interrupted_writer_goes_on),
-	        cmocka_unit_test(transfers_report_errors),
-	        IN_DIRECTORY(files_are_replaced_and_read_back),
-	        IN_DIRECTORY(relative_paths_can_be_replaced),
-	        IN_DIRECTORY(replacing_that_fails_leaves_the_old_file),
-	        IN_DIRECTORY(reading_has_a_bound_and_reports_errors),
-	        cmocka_unit_test(bells_ring_until_cleared),
-	        cmocka_unit_test(bells_need_a_descriptor),
-	        cmocka_unit_test(closing_forgets_the_number),
+		cmocka_unit_test(poll_keeps_its_deadline_under_signals),
+		cmocka_unit_test(poll_tells_what_is_ready),
+		cmocka_unit_test(large_transfers_survive_short_calls_and_signals),
+		cmocka_unit_test(interrupted_writer_goes_on),
+		cmocka_unit_test(transfers_report_errors),
+		IN_DIRECTORY(files_are_replaced_and_read_back),
+		IN_DIRECTORY(relative_paths_can_be_replaced),
+		IN_DIRECTORY(replacing_that_fails_leaves_the_old_file),
+		IN_DIRECTORY(reading_has_a_bound_and_reports_errors),
+		cmocka_unit_test(bells_ring_until_cleared),
+		cmocka_unit_test(bells_need_a_descriptor),
+		cmocka_unit_test(closing_forgets_the_number),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

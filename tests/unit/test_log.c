@@ -109,9 +109,9 @@ static void text_lines_have_time_level_process_message_and_fields(void **state)
 	log_warn("nothing to add");
 	assert_string_equal(read_line(), "warn default:worker-0 nothing to add\n");
 	log_error("odd values", LOG_TEXT("none", NULL), LOG_TEXT("empty", ""), LOG_TEXT("two", "a b"),
-	        LOG_TEXT("is", "a=b"), LOG_INT("least", INT64_MIN));
+		LOG_TEXT("is", "a=b"), LOG_INT("least", INT64_MIN));
 	assert_string_equal(read_line(), "error default:worker-0 odd values none=- empty=\"\" two=\"a b\" is=\"a=b\" "
-	                                 "least=-9223372036854775808\n");
+					 "least=-9223372036854775808\n");
 }
 
 static void what_comes_from_outside_cannot_forge_a_line(void **state)
@@ -120,12 +120,14 @@ static void what_comes_from_outside_cannot_forge_a_line(void **state)
 	open_log(NULL, CONFIG_LOG_TEXT);
 	log_info("a\nb", LOG_TEXT("v", "x\n2026 error \"quoted\" \\ \r\t\x1b[31m\x7f"));
 	assert_string_equal(read_line(), "info default:worker-0 a\\x0ab v=\"x\\x0a2026 error \\\"quoted\\\" \\\\ "
-	                                 "\\x0d\\x09\\x1b[31m\\x7f\"\n");
+					 "\\x0d\\x09\\x1b[31m\\x7f\"\n");
+	log_info("task format wrong:{\"a\":\"\\u0041\"}"); /* documents are grepped for as they are */
+	assert_string_equal(read_line(), "info default:worker-0 task format wrong:{\"a\":\"\\u0041\"}\n");
 	log_info("m", LOG_TEXT("c1", "\xc2\x85"), LOG_TEXT("bad", "\xff\xc3("), LOG_TEXT("line", "\xe2\x80\xa8"),
-	        LOG_TEXT("fine", "\xc3\xa9\xe4\xb8\xad"), LOG_BYTES("nul", "a\0b", 3));
+		LOG_TEXT("fine", "\xc3\xa9\xe4\xb8\xad"), LOG_BYTES("nul", "a\0b", 3));
 	assert_string_equal(read_line(),
-	        "info default:worker-0 m c1=\"\\xc2\\x85\" bad=\"\\xff\\xc3(\" line=\"\\xe2\\x80\\xa8\" "
-	        "fine=\"\xc3\xa9\xe4\xb8\xad\" nul=\"a\\x00b\"\n");
+		"info default:worker-0 m c1=\"\\xc2\\x85\" bad=\"\\xff\\xc3(\" line=\"\\xe2\\x80\\xa8\" "
+		"fine=\"\xc3\xa9\xe4\xb8\xad\" nul=\"a\\x00b\"\n");
 	log_become("a title\n", &dropped, NULL);
 	log_info("m");
 	assert_string_equal(read_line(), "info \"a title\\x0a\" m\n");
@@ -194,7 +196,7 @@ static void long_lines_are_cut_with_a_mark(void **state)
 		open_log(NULL, format);
 		for (size_t length = 3700; length < 4200; length++) {
 			log_info(text + 19999 - length, LOG_INT("number", INT64_MIN), LOG_TEXT("k\n", "v\xff\x01"),
-			        LOG_INT("n", INT64_MIN), LOG_TEXT("long", text), LOG_TEXT("never", "seen"));
+				LOG_INT("n", INT64_MIN), LOG_TEXT("long", text), LOG_TEXT("never", "seen"));
 			const char *line = read_lines(reader);
 			assert_true(strlen(line) < PIPE_BUF);
 			assert_non_null(strstr(line, "\u2026"));
@@ -518,25 +520,25 @@ int main(void)
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);
 	const struct CMUnitTest tests[] = {
-	        WITH_PIPE(text_lines_have_time_level_process_message_and_fields),
-	        WITH_PIPE(what_comes_from_outside_cannot_forge_a_line),
-	        WITH_PIPE(json_lines_are_objects),
-	        WITH_PIPE(any_byte_anywhere_leaves_json_valid),
-	        WITH_PIPE(long_lines_are_cut_with_a_mark),
-	        WITH_PIPE(levels_below_the_configured_one_are_silent),
-	        WITH_PIPE(stalled_pipe_drops_and_counts),
-	        WITH_PIPE(stalled_socket_drops_and_counts),
-	        WITH_PIPE(stalled_pipe_of_another_stalls_nobody),
-	        WITH_PIPE(closed_reader_is_no_disaster),
-	        WITH_PIPE(closed_stderr_is_an_error),
-	        WITH_PIPE(plain_file_as_stderr_is_shared_with_others),
-	        WITH_PIPE(file_is_reopened_when_told),
-	        WITH_PIPE(file_that_cannot_be_reopened_is_used_on),
-	        WITH_PIPE(line_behind_a_torn_one_is_whole),
-	        WITH_PIPE(lines_of_two_threads_do_not_mix),
-	        WITH_PIPE(cloned_process_speaks_for_itself),
-	        WITH_PIPE(change_of_user_keeps_what_was_opened),
-	        WITH_PIPE(one_descriptor_is_held_and_not_inherited),
+		WITH_PIPE(text_lines_have_time_level_process_message_and_fields),
+		WITH_PIPE(what_comes_from_outside_cannot_forge_a_line),
+		WITH_PIPE(json_lines_are_objects),
+		WITH_PIPE(any_byte_anywhere_leaves_json_valid),
+		WITH_PIPE(long_lines_are_cut_with_a_mark),
+		WITH_PIPE(levels_below_the_configured_one_are_silent),
+		WITH_PIPE(stalled_pipe_drops_and_counts),
+		WITH_PIPE(stalled_socket_drops_and_counts),
+		WITH_PIPE(stalled_pipe_of_another_stalls_nobody),
+		WITH_PIPE(closed_reader_is_no_disaster),
+		WITH_PIPE(closed_stderr_is_an_error),
+		WITH_PIPE(plain_file_as_stderr_is_shared_with_others),
+		WITH_PIPE(file_is_reopened_when_told),
+		WITH_PIPE(file_that_cannot_be_reopened_is_used_on),
+		WITH_PIPE(line_behind_a_torn_one_is_whole),
+		WITH_PIPE(lines_of_two_threads_do_not_mix),
+		WITH_PIPE(cloned_process_speaks_for_itself),
+		WITH_PIPE(change_of_user_keeps_what_was_opened),
+		WITH_PIPE(one_descriptor_is_held_and_not_inherited),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

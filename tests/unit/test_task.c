@@ -1,0 +1,298 @@
+#include "core/task.h"
+
+#include "core/clock.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#define NOW INT64_C(1764000000000)
+
+static char name_default[] = "default", name_mail[] = "mail";
+static struct config_queue queues[] = {
+	{.name = name_default, .retry = 1, .timeout_ms = SCHEMA_NONE, .max_crashes = 3},
+	{.name = name_mail,
+		.retry = 4,
+		.timeout_ms = 9000,
+		.max_crashes = 1,
+		.backoff = {.base_ms = 1000, .max_ms = 60000, .factor = 2}},
+};
+static const struct config config = {.queues = queues, .queue_count = 2};
+
+static struct bytes bytes_of(const char *text)
+{
+	return (struct bytes){text, strlen(text)};
+}
+
+/* Apostrophes become quotes. Owned. */
+static char *quoted(const char *text)
+{
+	char *copy = strdup(text);
+	for (char *at = copy; *at != '\0'; at++)
+		*at = *at == '\'' ? '"' : *at;
+	return copy;
+}
+
+/* ---- submission ---- */
+
+struct submitted {
+	struct task_submission submission;
+	struct schema_faults faults;
+	int status;
+};
+
+static struct submitted submit(const char *text)
+{
+	struct submitted submitted = {0};
+	char *copy = quoted(text);
+	json_t *value = json_loads(copy, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
+	assert_non_null(value);
+	submitted.status = task_submission_read(
+		&config, value, bytes_of(text), "/7", NOW, &submitted.submission, &submitted.faults);
+	json_decref(value);
+	free(copy);
+	return submitted;
+}
+
+static struct task_submission accept(const char *text)
+{
+	struct submitted submitted = submit(text);
+	if (submitted.status != 0)
+		fail_msg("%s: %s", text, submitted.faults.items[0].detail);
+	assert_ptr_equal(submitted.submission.document.data, text);
+	assert_int_equal(submitted.submission.document.length, strlen(text));
+	return submitted.submission;
+}
+
+static void a_submission_has_defaults(void **state)
+{
+	(void)state;
+	struct task_submission first = accept("{'class':'A','method':'b'}"),
+			       second = accept("{'class':'A','method':'b'}");
+	assert_int_equal(strlen(first.id), ID_LENGTH);
+	assert_string_not_equal(first.id, second.id);
+	assert_false(first.own_id);
+	assert_int_equal(first.queue, 0);
+	assert_int_equal(first.max_attempts, 1);
+	assert_int_equal(first.run_at_ms, 0);
+}
+
+static void a_submission_is_read(void **state)
+{
+	(void)state;
+	struct task_submission task = accept("{'class':'A\\\\B.c','method':'x-y_1','param':{'a':1},'queue':'mail',"
+					     "'id':'my-id_1','timeout':'5s','meta':{'k':[]},'delay':'90s'}");
+	assert_string_equal(task.id, "my-id_1");
+	assert_true(task.own_id);
+	assert_int_equal(task.queue, 1);
+	assert_int_equal(task.max_attempts, 4); /* the queue's */
+	assert_int_equal(task.run_at_ms, NOW + 90000);
+	assert_int_equal(accept("{'class':'A','method':'b','queue':'mail','retry':1000}").max_attempts, 1000);
+	assert_int_equal(accept("{'class':'A','method':'b','retry':null,'priority':5}").max_attempts, 1);
+}
+
+static void it_runs_at_its_time(void **state)
+{
+	(void)state;
+	char text[128], at[CLOCK_TEXT_SIZE];
+	clock_format(at, NOW + 1500);
+	(void)snprintf(text, sizeof text, "{'class':'A','method':'b','run_at':'%s'}", at);
+	assert_int_equal(accept(text).run_at_ms, NOW + 1500);
+	assert_int_equal(accept("{'class':'A','method':'b','run_at':'2001-01-01T00:00:00+01:00'}").run_at_ms, 0);
+	assert_int_equal(accept("{'class':'A','method':'b','delay':'0s'}").run_at_ms, 0);
+}
+
+static void a_wrong_submission_is_refused_with_words(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text, *pointer, *part;
+	} rows[] = {
+		{"[]", "/7", "task must be an object"},
+		{"{'method':'b'}", "/7", "task needs \"class\""},
+		{"{'class':'A'}", "/7", "task needs \"method\""},
+		{"{'class':'','method':'b'}", "/7/class", "1 to 128 letters"},
+		{"{'class':'a b','method':'b'}", "/7/class", "1 to 128 letters"},
+		{"{'class':'a\\u0000','method':'b'}", "/7/class", "NUL"},
+		{"{'class':'A','method':5}", "/7/method", "a string, not 5"},
+		{"{'class':'A','method':'b','param':1}", "/7/param", "an array (positional) or an object (named)"},
+		{"{'class':'A','method':'b','param':null}", "/7/param", "an array"},
+		{"{'class':'A','method':'b','retry':0}", "/7/retry", "1 to 1000"},
+		{"{'class':'A','method':'b','retry':1001}", "/7/retry", "1 to 1000"},
+		{"{'class':'A','method':'b','retry':'3'}", "/7/retry", "a whole number"},
+		{"{'class':'A','method':'b','retry':2.5}", "/7/retry", "a whole number"},
+		{"{'class':'A','method':'b','queue':'nope'}", "/7/queue", "no queue \"nope\"; there are default, mail"},
+		{"{'class':'A','method':'b','id':''}", "/7/id", "1 to 64 letters"},
+		{"{'class':'A','method':'b','id':'a~b'}", "/7/id", "1 to 64 letters"},
+		{"{'class':'A','method':'b','timeout':10}", "/7/timeout", "(500ms 10s 5m 1h 7d)"},
+		{"{'class':'A','method':'b','timeout':'0s'}", "/7/timeout", "1ms to 365d"},
+		{"{'class':'A','method':'b','delay':5}", "/7/delay", "with its unit"},
+		{"{'class':'A','method':'b','run_at':'tomorrow'}", "/7/run_at", "a time like"},
+		{"{'class':'A','method':'b','run_at':'2030-01-01T00:00:00Z','delay':'1s'}", "/7/run_at",
+			"exclude each other"},
+		{"{'class':'A','method':'b','meta':[]}", "/7/meta", "must be an object"},
+		{"{'class':'A','method':'b','priority':9}", "/7/priority", "\"priority\" is not available yet"},
+		{"{'class':'A','method':'b','expires_in':'1s'}", "/7/expires_in",
+			"\"expires_in\" is not available yet"},
+		{"{'class':'A','method':'b','unique':true}", "/7/unique", "\"unique\" is not available yet"},
+		{"{'class':'A','method':'b','retention':'1s'}", "/7/retention", "\"retention\" is not available yet"},
+		{"{'class':'A','method':'b','callback':'x'}", "/7/callback", "\"callback\" is not available yet"},
+		{"{'class':'A','method':'b','parm':[]}", "/7/parm", "did you mean \"param\"?"},
+	};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct submitted submitted = submit(rows[i].text);
+		assert_int_equal(submitted.status, -EINVAL);
+		assert_int_equal(submitted.faults.count, 1);
+		assert_string_equal(submitted.faults.items[0].pointer, rows[i].pointer);
+		if (strstr(submitted.faults.items[0].detail, rows[i].part) == NULL)
+			fail_msg("%s: %s", rows[i].text, submitted.faults.items[0].detail);
+		schema_faults_fini(&submitted.faults);
+	}
+}
+
+static void an_unknown_queue_names_as_many_as_fit(void **state)
+{
+	(void)state;
+	static char names[CONFIG_QUEUES_MAX][CONFIG_NAME_MAX + 1];
+	struct config_queue many[CONFIG_QUEUES_MAX] = {0};
+	for (size_t i = 0; i < CONFIG_QUEUES_MAX; i++) {
+		memset(names[i], 'q', CONFIG_NAME_MAX);
+		many[i].name = names[i];
+	}
+	const struct config large = {.queues = many, .queue_count = CONFIG_QUEUES_MAX};
+	json_t *value = json_pack("{s:s, s:s, s:s}", "class", "A", "method", "b", "queue", "x");
+	struct task_submission submission;
+	struct schema_faults faults = {0};
+	assert_int_equal(task_submission_read(&large, value, bytes_of(""), "", NOW, &submission, &faults), -EINVAL);
+	assert_non_null(strstr(faults.items[0].detail, "qqq, ..."));
+	schema_faults_fini(&faults);
+	json_decref(value);
+}
+
+static void names_are_checked(void **state)
+{
+	(void)state;
+	char longest[TASK_NAME_MAX + 1];
+	memset(longest, 'a', sizeof longest);
+	assert_true(task_name_is_valid(longest, TASK_NAME_MAX));
+	assert_false(task_name_is_valid(longest, TASK_NAME_MAX + 1));
+	assert_false(task_name_is_valid("", 0));
+	assert_true(task_name_is_valid("Az09_.\\-", 8));
+	for (int c = 1; c < 256; c++) {
+		const char name = (char)c;
+		bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+		assert_int_equal(task_name_is_valid(&name, 1), letter || strchr("_.\\-", c) != NULL);
+	}
+}
+
+/* ---- head ---- */
+
+static void a_head_reads_back(void **state)
+{
+	(void)state;
+	char text[TASK_HEAD_MAX + 16];
+	struct task_head head = {.created_ms = NOW, .run_at_ms = 0, .source = TASK_SOURCE_HTTP, .max_attempts = 3};
+	memset(head.queue, 'q', CONFIG_NAME_MAX);
+	size_t length = task_head_format(text, &head);
+	assert_int_equal(strncmp(text, "1764000000000 0 h 3 qqq", 23), 0);
+	assert_int_equal(text[length - 1], '\n');
+	memcpy(text + length, "{\"a\nb\"", 6);
+	struct task_head again;
+	assert_int_equal(task_head_read((struct bytes){text, length + 6}, &again), 0);
+	assert_int_equal(again.created_ms, NOW);
+	assert_int_equal(again.run_at_ms, 0);
+	assert_int_equal(again.source, 'h');
+	assert_int_equal(again.max_attempts, 3);
+	assert_string_equal(again.queue, head.queue);
+	assert_int_equal(again.document.length, 6);
+	assert_memory_equal(again.document.data, "{\"a\nb\"", 6);
+}
+
+static void the_longest_head_fits(void **state)
+{
+	(void)state;
+	char text[TASK_HEAD_MAX];
+	struct task_head head = {INT64_MAX, INT64_MAX, TASK_SOURCE_LIST, INT_MAX, "", {0}};
+	memset(head.queue, 'q', CONFIG_NAME_MAX);
+	size_t length = task_head_format(text, &head);
+	struct task_head again;
+	assert_int_equal(task_head_read((struct bytes){text, length}, &again), 0);
+	assert_true(again.created_ms == INT64_MAX && again.run_at_ms == INT64_MAX && again.max_attempts == INT_MAX);
+	assert_int_equal(again.document.length, 0);
+}
+
+static void a_broken_head_is_refused(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"", "\n", "1 0 h 3 q", "1 0 x 3 q\n{}", "1 0  3 q\n", "1 0 h 3 \n",
+		"1 0 h q\n", "-1 0 h 3 q\n", "a 0 h 3 q\n", "1 0 h 3 q q\n", "1 0 hh 3 q\n",
+		"99999999999999999999 0 h 3 q\n", "1 0 h 2147483648 q\n",
+		"1 0 h 3 qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqq\n"};
+	struct task_head head;
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		assert_int_equal(task_head_read(bytes_of(texts[i]), &head), -EINVAL);
+	assert_int_equal(task_head_read((struct bytes){NULL, 0}, &head), -EINVAL);
+	assert_int_equal(task_head_read((struct bytes){"1 0 h 3 q\0q\n", 12}, &head), -EINVAL);
+}
+
+/* ---- elements and states ---- */
+
+static void elements_carry_the_executions(void **state)
+{
+	(void)state;
+	char element[TASK_ELEMENT_MAX], id[ID_MAX + 1];
+	task_element_format(element, "abc", 0);
+	assert_string_equal(element, "abc");
+	assert_int_equal(task_element_id_length(bytes_of(element)), 3);
+	task_element_format(element, "abc", 12);
+	assert_string_equal(element, "abc~12");
+	assert_int_equal(task_element_id_length(bytes_of(element)), 3);
+	memset(id, 'x', ID_MAX);
+	id[ID_MAX] = '\0';
+	task_element_format(element, id, INT_MAX);
+	assert_int_equal(task_element_id_length(bytes_of(element)), ID_MAX);
+	assert_int_equal(task_element_id_length((struct bytes){NULL, 0}), 0);
+}
+
+static void states_have_names(void **state)
+{
+	(void)state;
+	static const struct {
+		enum task_state state;
+		const char *name;
+		bool ended;
+	} rows[] = {{TASK_PENDING, "pending", false}, {TASK_SCHEDULED, "scheduled", false},
+		{TASK_ACTIVE, "active", false}, {TASK_RETRYING, "retrying", false}, {TASK_SUCCEEDED, "succeeded", true},
+		{TASK_DEAD, "dead", true}, {TASK_CANCELLED, "cancelled", true}};
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		assert_string_equal(task_state_name(rows[i].state), rows[i].name);
+		assert_int_equal(task_state_ended(rows[i].state), rows[i].ended);
+	}
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_submission_has_defaults),
+		cmocka_unit_test(a_submission_is_read),
+		cmocka_unit_test(it_runs_at_its_time),
+		cmocka_unit_test(a_wrong_submission_is_refused_with_words),
+		cmocka_unit_test(an_unknown_queue_names_as_many_as_fit),
+		cmocka_unit_test(names_are_checked),
+		cmocka_unit_test(a_head_reads_back),
+		cmocka_unit_test(the_longest_head_fits),
+		cmocka_unit_test(a_broken_head_is_refused),
+		cmocka_unit_test(elements_carry_the_executions),
+		cmocka_unit_test(states_have_names),
+	};
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
