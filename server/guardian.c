@@ -178,12 +178,22 @@ static void reap(struct guardian *guardian)
 
 static bool any_row_alive(const struct guardian *guardian)
 {
-	for (unsigned row = ROW_BROKER; row < guardian->scoreboard->header->row_count; row++) {
+	const struct scoreboard_header *header = guardian->scoreboard->header;
+	/* A row that is being started has a process soon; but not for ever, if none can be made. */
+	const bool starts = header->stage == STAGE_RUN || clock_mono_ns() < header->stop_at;
+
+	for (unsigned row = ROW_BROKER; row < header->row_count; row++) {
 		enum scoreboard_life life = scoreboard_life(guardian->scoreboard, row, NULL, NULL);
-		if (life == LIFE_ALIVE)
+		if (life == LIFE_ALIVE || (life == LIFE_STARTING && starts))
 			return true;
 	}
 	return false;
+}
+
+/* There is nobody left to supervise, and there is not going to be. */
+static bool is_over(const struct guardian *guardian)
+{
+	return guardian->scoreboard->header->stage != STAGE_RUN && !any_row_alive(guardian);
 }
 
 /* The ordered stop has taken too long: no supervisor decides any more. */
@@ -274,19 +284,13 @@ static int64_t look(struct guardian *guardian)
 		if (end < again)
 			again = end;
 	}
-	if (guardian->supervisor == 0) {
+	if (guardian->supervisor == 0 && !is_over(guardian)) {
 		if (now >= guardian->supervisor_at)
 			start_supervisor(guardian);
 		else if (guardian->supervisor_at < again)
 			again = guardian->supervisor_at;
 	}
 	return again;
-}
-
-static bool is_over(const struct guardian *guardian)
-{
-	return guardian->scoreboard->header->stage != STAGE_RUN && !any_row_alive(guardian) &&
-	       (guardian->supervisor == 0 || clock_mono_ns() >= guardian->scoreboard->header->stop_at);
 }
 
 int guardian_main(const struct node *node, const struct privilege *privilege)
@@ -303,14 +307,12 @@ int guardian_main(const struct node *node, const struct privilege *privilege)
 	log_info("service started", LOG_INT("pid", getpid()), LOG_TEXT("node", node->id));
 	for (;;) {
 		int64_t again = look(&guardian);
-		if (is_over(&guardian))
+		if (guardian.supervisor == 0 && is_over(&guardian))
 			break;
 		struct pollfd entry = {.fd = guardian.signals, .events = POLLIN};
 		(void)io_poll(&entry, 1, again);
 		read_signals(&guardian);
 	}
-	if (guardian.supervisor)
-		(void)kill(guardian.supervisor, SIGKILL);
 	strays_end_all(&guardian.strays);
 	log_info("service stopped", LOG_INT("pid", getpid()));
 	return 0;

@@ -72,6 +72,12 @@ void process_title(const struct node *node, unsigned row, char *title, size_t si
 	(void)snprintf(title, size, "%s%s:worker-%d", pool->title_prefix, pool->name, scoreboard_place_slot(place));
 }
 
+void process_die_with_guardian(const struct scoreboard *scoreboard, int death_signal)
+{
+	if (prctl(PR_SET_PDEATHSIG, death_signal) != 0 || getppid() != scoreboard->header->guardian)
+		_exit(PROCESS_EXIT_ORPHAN);
+}
+
 void process_become(const struct node *node, unsigned row, int death_signal)
 {
 	const struct scoreboard *scoreboard = node->scoreboard;
@@ -81,8 +87,7 @@ void process_become(const struct node *node, unsigned row, int death_signal)
 	/* clone3 succeeds even when the kernel could not write the pid. */
 	if (scoreboard_low(scoreboard->rows[row].who) != (uint32_t)self)
 		_exit(PROCESS_EXIT_UNRECORDED);
-	if (prctl(PR_SET_PDEATHSIG, death_signal) != 0 || getppid() != scoreboard->header->guardian)
-		_exit(PROCESS_EXIT_ORPHAN);
+	process_die_with_guardian(scoreboard, death_signal);
 	if (row != ROW_SUPERVISOR)
 		(void)setpgid(0, 0); /* cannot fail: a fresh child is no session leader */
 	id_forget();

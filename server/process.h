@@ -22,6 +22,10 @@ enum {
  * 0 in the child, or a negative errno. pthread_atfork handlers do not run. */
 pid_t process_clone(const struct scoreboard *scoreboard, unsigned row, enum process_parent parent);
 
+/* This process ends when the guardian does; at once if that is gone already. To be said again after a change of user,
+ * which takes it back. */
+void process_die_with_guardian(const struct scoreboard *scoreboard, int death_signal);
+
 /* In the child: makes sure that its row names it and that the guardian lives; it will get `death_signal` when the
  * guardian dies. Leads its own process group, has its title, log and random numbers of its own. Exits when something of
  * this cannot be had. */

@@ -465,6 +465,7 @@ int supervisor_main(const struct node *node, const struct privilege *privilege)
 		log_error(error.text);
 		return 71;
 	}
+	process_die_with_guardian(node->scoreboard, SIGKILL);
 	if (take_over(&supervisor) < 0)
 		return 71;
 	int64_t expected = INT64_MAX;

@@ -83,7 +83,7 @@ def test_an_older_generation_that_holds_something_comes_first(broker):
     assert broker.client.hget(broker.key("leases"), SLOT) == b"%d -1" % (GENERATION + 1)
 
 
-def test_outcomes_of_what_it_did_not_hold_are_counted(broker):
+def test_outcomes_of_what_it_did_not_hold_change_nothing(broker):
     broker.submit("a")
     broker.turn(1)
     assert broker.recover([("x", record("S"))]) == [0, 1, 0]

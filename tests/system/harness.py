@@ -291,6 +291,13 @@ class Muster:
                 return found
         return None
 
+    def another(self, role, than, timeout=30.0):
+        """Waits for the process that has taken the role over; returns it."""
+        def successor():
+            found = self.role(role)
+            return found if found and found.pid != than else None
+        return until(successor, timeout, f"another {role}")
+
     def kill_role(self, role, sig=signal.SIGKILL):
         """Kills supervisor, api, scheduler or broker; returns the dead one's pid."""
         victim = until(lambda: self.role(role), what=f"there is a {role}")

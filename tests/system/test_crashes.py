@@ -25,8 +25,9 @@ def test_a_killed_worker_s_task_runs_again_and_its_execution_is_not_used_up(must
     row = m.running(id_)
     began = time.monotonic()
     assert m.kill_worker(row["slot"], task=id_) == row["pid"]
-    again = until(lambda: next((now for now in m.workers() if (now["task"] or {}).get("id") == id_), None), what="runs again")
-    assert again["pid"] != row["pid"]
+    again = until(lambda: next((now for now in m.workers() if (now["task"] or {}).get("id") == id_ and now["pid"] != row["pid"]), None),
+                  what="runs again")
+    assert again["state"] == "busy"
     assert time.monotonic() - began < bound(1.0)
     task = crashed(m, id_)
     assert task["crashes"] == 1 and task["attempts"] == 0 and task["max_attempts"] == 1

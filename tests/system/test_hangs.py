@@ -239,8 +239,7 @@ def test_a_stopped_supervisor_is_replaced_and_no_worker_is_touched(muster):
     m = muster()
     pids = [row["pid"] for row in m.workers()]
     stopped = m.kill_role("supervisor", signal.SIGSTOP)
-    until(lambda: (m.role("supervisor") or m.role("master")) and m.role("supervisor") and m.role("supervisor").pid != stopped, 30,
-          "another supervisor")
+    m.another("supervisor", stopped)
     until(lambda: m.get("/healthz").status == 200)
     assert [row["pid"] for row in m.workers()] == pids
     assert m.run("Demo", "noop")["state"] == "succeeded"
@@ -253,7 +252,7 @@ def test_a_stopped_api_or_scheduler_is_replaced(muster, role):
     m = muster()
     pids = [row["pid"] for row in m.workers()]
     stopped = m.kill_role(role, signal.SIGSTOP)
-    until(lambda: m.role(role) and m.role(role).pid != stopped, 30, f"another {role}")
+    m.another(role, stopped)
     m.http.close()
     until(lambda: m.get("/readyz").status == 200, 15)
     assert [row["pid"] for row in m.workers()] == pids

@@ -213,8 +213,7 @@ def test_a_list_in_another_database_survives_the_scheduler_s_death(muster, redis
     producer = server.client(3)
     for round_ in range(5):
         producer.lpush(LIST, *[json.dumps(doc("record", "kills", str(round_ * 400 + n))) for n in range(400)])
-        m.kill_role("scheduler")
-        until(lambda: m.role("scheduler"), 10)
+        m.another("scheduler", m.kill_role("scheduler"))
     until(lambda: len(m.record_lines("kills")) >= 2000, 30)
     assert sorted(map(int, m.record_lines("kills"))) == list(range(2000))
 

@@ -18,10 +18,6 @@ def pids(m):
     return [row["pid"] for row in m.workers()]
 
 
-def replaced(m, role, before):
-    return until(lambda: (lambda now: now if now and now.pid != before else None)(m.role(role)), 15, f"another {role}")
-
-
 # ---- titles and rows ----
 
 def test_processes_carry_titles_that_ps_shows(muster):
@@ -106,7 +102,7 @@ def test_the_supervisor_s_death_touches_no_worker(muster):
     m.running(id_)
     before = pids(m)
     for _ in range(5):
-        replaced(m, "supervisor", m.kill_role("supervisor"))
+        m.another("supervisor", m.kill_role("supervisor"))
     assert pids(m) == before
     task = m.wait_task(id_)
     assert task["state"] == "succeeded" and task["crashes"] == 0
@@ -137,7 +133,7 @@ def test_the_api_s_death_is_not_noticed_by_clients(muster):
         dead = m.kill_role("api")
         m.http.close()
         assert m.get("/healthz").status == 200, "the listening socket is the guardian's: connections wait, none is refused"
-        replaced(m, "api", dead)
+        m.another("api", dead)
     assert pids(m) == before
     assert until(lambda: m.metrics().value("muster_process_restarts_total", process="api")) == 3
     assert m.run("Demo", "noop")["state"] == "succeeded"
@@ -149,7 +145,7 @@ def test_the_scheduler_s_death_delays_only(muster):
     dead = m.kill_role("scheduler")
     m.lpush({"class": "Demo", "method": "record", "param": ["after", "x"]})
     id_ = m.submit("Demo", "noop", delay="300ms")
-    replaced(m, "scheduler", dead)
+    m.another("scheduler", dead)
     assert m.wait_task(id_)["state"] == "succeeded"
     until(lambda: m.record_lines("after") == ["x"])
     assert pids(m) == before
@@ -161,7 +157,7 @@ def test_the_embedded_broker_s_death_loses_nothing(muster):
     before = pids(m)
     ids = m.submit_many([{"class": "Demo", "method": "record", "param": ["broker", str(n)]} for n in range(2000)])
     dead = m.kill_role("broker")
-    replaced(m, "broker", dead)
+    m.another("broker", dead)
     for id_ in ids:
         until(lambda: m.get(f"/v1/tasks/{id_}").status == 200, 15)
         assert m.wait_task(id_)["state"] == "succeeded"

@@ -145,7 +145,7 @@ def test_workers_deaths_are_seen_at_once_after_kill_9_of_the_monitor(muster):
     """The seed: seen only by heartbeat; stale pids were signalled."""
     m = muster()
     old = m.kill_role("supervisor")
-    until(lambda: m.role("supervisor") and m.role("supervisor").pid != old)
+    m.another("supervisor", old)
     pid = m.worker(0)["pid"]
     began = time.monotonic()
     m.kill_worker(0)
