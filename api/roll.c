@@ -4,13 +4,9 @@
 
 #include <assert.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <unistd.h>
-
-enum { EXIT_PARKS = 78 };
 
 const char *roll_state_name(enum roll_state state)
 {
@@ -21,11 +17,11 @@ const char *roll_state_name(enum roll_state state)
 	return names[state];
 }
 
-static enum roll_state state_of_dead(const struct scoreboard_row_words *words, int64_t now_mono_ns)
+static enum roll_state state_of_dead(const struct scoreboard *scoreboard, unsigned row, int64_t now_mono_ns)
 {
-	if (words->obituary.code == CLD_EXITED && words->obituary.status == EXIT_PARKS)
+	if (scoreboard_is_parked(scoreboard, row))
 		return ROLL_PARKED;
-	return words->start_at > now_mono_ns ? ROLL_BACKOFF : ROLL_DEAD;
+	return scoreboard->rows[row].start_at > now_mono_ns ? ROLL_BACKOFF : ROLL_DEAD;
 }
 
 /* What the process says itself; one that has not spoken yet is starting. */
@@ -86,7 +82,7 @@ bool roll_look(const struct scoreboard *scoreboard, unsigned row, int64_t now_mo
 		if (words->retired)
 			return false;
 		worker.pid = 0;
-		worker.state = state_of_dead(words, now_mono_ns);
+		worker.state = state_of_dead(scoreboard, row, now_mono_ns);
 		break;
 	}
 	*ret_worker = worker;

@@ -233,6 +233,22 @@ bool scoreboard_read_exit(
 	return entry->incarnation == incarnation;
 }
 
+bool scoreboard_is_understood(const struct scoreboard *scoreboard, unsigned row)
+{
+	uint32_t incarnation;
+
+	return scoreboard_life(scoreboard, row, &incarnation, NULL) == LIFE_DEAD &&
+	       scoreboard->exits[row].last[incarnation % SCOREBOARD_EXITS].incarnation == incarnation;
+}
+
+bool scoreboard_is_parked(const struct scoreboard *scoreboard, unsigned row)
+{
+	struct scoreboard_exit exit;
+
+	return scoreboard_is_understood(scoreboard, row) && scoreboard_read_exit(scoreboard, row, 0, &exit) &&
+	       exit.parked != 0;
+}
+
 uint64_t scoreboard_restarts(const struct scoreboard *scoreboard, unsigned row)
 {
 	uint32_t incarnation;

@@ -119,6 +119,7 @@ struct scoreboard_exit {
 	uint32_t order;               /* enum scoreboard_order: the last one that was given before the KILL */
 	int32_t code;                 /* exit code, or -1 */
 	int32_t signal;               /* or 0 */
+	uint32_t parked;              /* 1: it gave up, and is not started again until somebody orders it */
 	int64_t at_ms;                /* wall */
 	int64_t lived_ms;
 	char task[ID_MAX + 1];               /* in hand when it died, or "" */
@@ -296,6 +297,12 @@ bool scoreboard_read_current(const struct scoreboard_area *area, struct scoreboa
 /* Copies the exit of that incarnation, or (incarnation 0) the latest. Returns false when there is none. */
 bool scoreboard_read_exit(
 	const struct scoreboard *scoreboard, unsigned row, uint32_t incarnation, struct scoreboard_exit *ret_exit);
+
+/* The row is dead, and it was understood why. */
+bool scoreboard_is_understood(const struct scoreboard *scoreboard, unsigned row);
+
+/* The row is dead and gave up: not started again until somebody orders it. */
+bool scoreboard_is_parked(const struct scoreboard *scoreboard, unsigned row);
 
 /* Incarnations after the first that were started: CONTRACT's `restarts`. */
 uint64_t scoreboard_restarts(const struct scoreboard *scoreboard, unsigned row);

@@ -42,6 +42,7 @@ static void write_exit(const struct scoreboard *scoreboard, unsigned row, const 
 	entry->order = death->order;
 	entry->code = death->exited ? death->status : -1;
 	entry->signal = death->exited ? 0 : death->status;
+	entry->parked = policy_parks(death);
 	entry->at_ms = clock_wall_ms() - (clock_mono_ns() - words->obituary.at_mono_ns) / CLOCK_NS_PER_MS;
 	entry->lived_ms = death->lived_ns / CLOCK_NS_PER_MS;
 	entry->task[0] = '\0';
@@ -102,7 +103,7 @@ bool obituary_understand(const struct node *node, unsigned row)
 	uint32_t incarnation;
 
 	if (scoreboard_life(scoreboard, row, &incarnation, NULL) != LIFE_DEAD ||
-		scoreboard->exits[row].last[incarnation % SCOREBOARD_EXITS].incarnation == incarnation)
+		scoreboard_is_understood(scoreboard, row))
 		return false;
 	struct policy_death death = read_death(scoreboard, row);
 	enum scoreboard_reason reason = policy_reason(&death);
@@ -111,15 +112,4 @@ bool obituary_understand(const struct node *node, unsigned row)
 	log_exit(node, row, &death, reason);
 	write_exit(scoreboard, row, &death, reason); /* last: it says that all this is done */
 	return true;
-}
-
-bool obituary_is_parked(const struct scoreboard *scoreboard, unsigned row)
-{
-	struct scoreboard_exit exit;
-
-	if (scoreboard_life(scoreboard, row, NULL, NULL) != LIFE_DEAD ||
-		!scoreboard_read_exit(scoreboard, row, 0, &exit))
-		return false;
-	struct policy_death death = read_death(scoreboard, row);
-	return policy_parks(&death);
 }

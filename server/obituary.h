@@ -12,7 +12,4 @@
  * whether it did. */
 bool obituary_understand(const struct node *node, unsigned row);
 
-/* Dead with exit 78 before its first idle promise: not started again until it is ordered. */
-bool obituary_is_parked(const struct scoreboard *scoreboard, unsigned row);
-
 #endif

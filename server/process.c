@@ -122,11 +122,16 @@ void process_keep(const int *descriptors, size_t count)
 	(void)close_range(next, ~0U, 0);
 }
 
-void process_reset_signals(const sigset_t *mask)
+static void reset_dispositions(void)
 {
 	for (int number = 1; number < SIGRTMAX; number++)
 		if (number != SIGKILL && number != SIGSTOP)
 			(void)sigaction(number, &(struct sigaction){.sa_handler = SIG_DFL}, NULL);
+}
+
+void process_reset_signals(const sigset_t *mask)
+{
+	reset_dispositions();
 	(void)sigprocmask(SIG_SETMASK, mask, NULL);
 }
 
@@ -156,14 +161,21 @@ int64_t process_resident(pid_t pid)
 	return sscanf(text, "%lld %lld", &size, &resident) == 2 ? resident * sysconf(_SC_PAGESIZE) : 0;
 }
 
-void process_block_signals(void)
+void process_list_signals(sigset_t *ret_set)
 {
 	static const int ours[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, SIGCHLD};
+
+	sigemptyset(ret_set);
+	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
+		sigaddset(ret_set, ours[i]);
+}
+
+void process_block_signals(void)
+{
 	sigset_t set;
 
-	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof ours / sizeof *ours; i++)
-		sigaddset(&set, ours[i]);
+	reset_dispositions(); /* whoever started us may ignore some: that is not ours, nor our children's */
+	process_list_signals(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
 	(void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
 }

@@ -37,7 +37,11 @@ void process_keep(const int *descriptors, size_t count);
 /* Dispositions to default, so that an exec passes on nothing of ours; the mask as given. */
 void process_reset_signals(const sigset_t *mask);
 
-/* What all processes of Muster block, to read it when they want to. */
+/* The signals that mean something to musterd. */
+void process_list_signals(sigset_t *ret_set);
+
+/* At start: whatever was inherited is forgotten, these are blocked, to be read when somebody wants to, and SIGPIPE is
+ * ignored. */
 void process_block_signals(void);
 
 /* A descriptor that becomes readable at SIGTERM (which stays blocked), or -1. */

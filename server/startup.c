@@ -104,10 +104,11 @@ static int take_lock(int fd, const char *directory, struct error *error)
 	bool told = false;
 
 	while (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+		const int status = -errno;
 		pid_t holder = read_holder(fd);
 		const int64_t limit_ms = lives(holder) ? LIVE_HOLDER_MS : DEAD_HOLDER_MS;
-		if (errno != EWOULDBLOCK && errno != EINTR && errno != ESRCH)
-			return error_set(error, -errno, "cannot lock state_dir '%s': %s", directory, strerror(errno));
+		if (status != -EWOULDBLOCK && status != -EINTR)
+			return error_set(error, status, "cannot lock state_dir '%s': %s", directory, strerror(-status));
 		if (clock_mono_ns() - begun > limit_ms * CLOCK_NS_PER_MS)
 			return error_set(
 				error, -EBUSY, "state_dir '%s' is in use by musterd with pid %d", directory, holder);

@@ -233,7 +233,7 @@ static struct policy_view view_row(struct supervisor *supervisor, unsigned row, 
 		.kill_grace_ns = pool ? pool->kill_grace_ms * CLOCK_NS_PER_MS : 0,
 		.cancel_at = row >= ROW_WORKERS ? cancel_of(supervisor, row, now) : POLICY_NEVER,
 		.stop_at = POLICY_NEVER,
-		.parked = obituary_is_parked(supervisor->scoreboard, row),
+		.parked = scoreboard_is_parked(supervisor->scoreboard, row),
 		.start_at = words->start_at,
 	};
 
@@ -365,9 +365,9 @@ static void pardon(struct supervisor *supervisor, int64_t late_ns, int64_t now)
 
 static bool is_gone(const struct supervisor *supervisor, unsigned row)
 {
-	enum scoreboard_life life = scoreboard_life(supervisor->scoreboard, row, NULL, NULL);
-
-	return life == LIFE_DEAD || life == LIFE_NEVER;
+	/* A death that is not understood is not over: the scheduler would not know how to recover what was held. */
+	return scoreboard_is_understood(supervisor->scoreboard, row) ||
+	       scoreboard_life(supervisor->scoreboard, row, NULL, NULL) == LIFE_NEVER;
 }
 
 static void see_who_is_gone(struct supervisor *supervisor)

@@ -148,4 +148,4 @@ EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.p
 	tests/system/test_outcomes.py tests/system/test_plain_list.py tests/system/test_processes.py \
 	tests/system/test_queues_retention.py tests/system/test_seed_faults.py tests/system/test_submit.py \
 	tests/system/waiting.py tests/bench/beans.c tests/bench/bench_module.c tests/bench/latency.c \
-	tests/bench/rollcall.c tests/bench/run
+	tests/bench/rollcall.c tests/bench/run tests/chaos/effect.c tests/chaos/ledger.py

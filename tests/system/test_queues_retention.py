@@ -24,7 +24,8 @@ def test_queues_show_depths_by_state(muster):
                                                        "succeeded_total": 1, "dead_total": 1}
     until(counts, what=f"the depths are right ({m.queue()})")
     queue = m.queue()
-    assert queue["name"] == "default" and queue["paused"] is False and queue["oldest_age_seconds"] > 0
+    assert queue["name"] == "default" and queue["paused"] is False
+    until(lambda: m.queue()["oldest_age_seconds"] > 0, what="the oldest grows older")
     m.delete(f"/v1/tasks/{busy}")
     for id_ in waiting:
         m.wait_task(id_)

@@ -1,0 +1,226 @@
+"""What is tormented: one or several musterds and their broker. Each node is a harness.Muster; the broker is the embedded
+one of the only node, or a private redis-server with a relay (cutter.py) before it."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+import harness
+from harness import LIST, Http, Muster, PidFd, Redis, process, until
+
+HERE = Path(__file__).resolve().parent
+NAMESPACE = "chaos"
+HEARTBEAT, KILL_GRACE, NODE_TIMEOUT = 2.0, 0.3, 6.0
+KEPT = {"succeeded": "1d", "dead": "1d", "cancelled": "1d", "max": 10_000_000}
+QUEUES = ("default", LIST, "flaky", "rough")
+# A task that is the driver's victim again and again must not die of it; one that crashes by itself should.
+PATIENCE = {"default": 100_000, LIST: 100_000, "flaky": 100_000, "rough": 3}
+
+
+class Node(Muster):
+    """A musterd that is killed and started again at will. Everything is called in the driver's main thread: the kernel
+    ends a node whose starter's thread is gone (setpriv), so that a killed driver leaves nothing behind."""
+
+    def __init__(self, herd, index):
+        base = herd.folder / f"node{index}"
+        base.mkdir()
+        super().__init__({**herd.settings(), "state_dir": str(base / "state")}, base=base,
+                         launcher=["setpriv", "--pdeathsig", "KILL"])
+        self.index, self.name, self.up, self.stopped_supervisor = index, f"node {index}", False, []
+
+    def spawn(self):
+        super().spawn()
+        self.up = True
+        return self
+
+    def strike(self, role, sig):
+        """Signals the process with that role, after a second look. Returns a descriptor of it (the caller closes it), or
+        None when there is none just now."""
+        victim = self.role(role)
+        if victim is None:
+            return None
+        try:
+            handle = PidFd(victim.pid)
+        except ProcessLookupError:
+            return None
+        again = process(victim.pid)
+        if again is None or again.started != victim.started or again.ppid != self.guardian:
+            handle.close()
+            return None
+        handle.send(sig)
+        return handle
+
+    def lose(self):
+        self.up = False
+        self.kill()
+
+    def fresh_http(self, timeout=5.0):
+        return Http(port=self.port, timeout=timeout)
+
+    def ready(self):
+        """Ready, every worker there, every slot with one process and no more."""
+        with contextlib.suppress(OSError, harness.http.client.HTTPException, AssertionError, ValueError):
+            if self.get("/readyz").status != 200:
+                return False
+            rows = self.workers()
+            if not all(row["state"] in ("idle", "busy") for row in rows):
+                return False
+            titles = [found.title for found in self.children() if ":worker-" in found.title]
+            return len(titles) == len(set(titles)) == len(rows)
+        return False
+
+
+class Relay:
+    """cutter.py, as a child."""
+
+    def __init__(self, target):
+        self.process = subprocess.Popen([sys.executable, str(HERE / "cutter.py"), target], stdin=subprocess.PIPE,
+                                        stdout=subprocess.PIPE, text=True, start_new_session=True)
+        self.port = int(self.process.stdout.readline())
+        self.cuts = 0
+
+    def order(self, *words):
+        self.process.stdin.write(" ".join(map(str, words)) + "\n")
+        self.process.stdin.flush()
+        self.cuts = int(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        try:
+            self.process.wait(5)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+
+class Herd:
+    def __init__(self, nodes=1, external=False, workers=4):
+        self.folder = Path(tempfile.mkdtemp(prefix="mchaos-", dir="/tmp"))
+        os.chmod(self.folder, 0o755)
+        self.external, self.workers = external, workers
+        self.effect = harness.compile_module(HERE / "effect.c", self.folder / "effect.so")
+        self.lines = self.folder / "lines"
+        self.redis = self.relay = None
+        self.broker_at_rest = True  # neither paused nor stopped by us
+        self.memory_limited = False
+        self.seen_dead = set()
+        if external:
+            self.redis = Redis(self.folder / "redis")
+            self.relay = Relay(self.redis.socket)
+        self.nodes = [Node(self, index) for index in range(nodes)]
+
+    def settings(self):
+        settings = {
+            "namespace": NAMESPACE,
+            "node_timeout": f"{NODE_TIMEOUT:g}s",
+            "shutdown_grace": "5s",
+            "queues": [{"name": name, "retry": 50, "max_crashes": PATIENCE[name], "retention": KEPT,
+                        **({"backoff": {"base": "30ms"}} if name == "flaky" else {})} for name in QUEUES],
+            "pools": [{"name": "default", "workers": self.workers, "queues": {name: 1 for name in QUEUES},
+                       "heartbeat_timeout": f"{HEARTBEAT:g}s", "kill_grace": f"{KILL_GRACE * 1000:g}ms"}],
+            "handlers": [{"class": "Demo", "module": "demo.so"}, {"class": "Effect", "module": self.effect}],
+        }
+        if self.external:
+            settings["broker"] = f"redis://127.0.0.1:{self.relay.port}/0"
+        return settings
+
+    def start(self):
+        if self.redis:
+            self.redis.start()
+        for node in self.nodes:
+            node.spawn()
+        for node in self.nodes:
+            node.wait_ready(30)
+        return self
+
+    # -- looking --
+
+    def line_files(self):
+        return [str(self.lines), *(str(node.state / "demo" / "lines") for node in self.nodes)]
+
+    def client(self, timeout=2.0):
+        """A connection past the relay. A command whose answer is lost is not said again: its fate is unknown."""
+        path = self.redis.socket if self.redis else str(self.nodes[0].state / "redis.sock")
+        return redis.Redis(unix_socket_path=path, socket_timeout=timeout, retry=Retry(NoBackoff(), 0), client_name="chaos")
+
+    def key(self, name):
+        return "{%s}:%s" % (NAMESPACE, name)
+
+    def living(self):
+        return [node for node in self.nodes if node.up]
+
+    def node_that_ended(self):
+        """A node whose guardian has ended though nobody killed it: (node, exit code), once each; or None."""
+        for node in self.nodes:
+            if node.up and node.process.poll() is not None and node.process.pid not in self.seen_dead:
+                self.seen_dead.add(node.process.pid)
+                return node, node.process.returncode
+        return None
+
+    # -- the end --
+
+    def calm(self):
+        """Undoes what a fault may have left: everybody lives, nothing is stopped, no limit holds."""
+        if self.relay:
+            self.relay.order("calm")
+        if self.redis:
+            if self.redis.process.poll() is not None:
+                self.redis.start()
+            self.redis.process.send_signal(signal.SIGCONT)
+        for node in self.nodes:
+            if not node.up or node.process.poll() is not None:
+                node.spawn()
+            for role in ("broker", "supervisor", "api", "scheduler"):
+                with contextlib.closing(node.strike(role, signal.SIGCONT) or contextlib.nullcontext()) if False \
+                        else contextlib.ExitStack() as stack:
+                    handle = node.strike(role, signal.SIGCONT)
+                    if handle:
+                        stack.callback(handle.close)
+        if self.memory_limited:
+            until(self.lift_memory_limit, 30, "the limit on memory is lifted")
+
+    def lift_memory_limit(self):
+        with contextlib.suppress(redis.RedisError, OSError):
+            self.client().config_set("maxmemory", 0)
+            self.memory_limited = False
+        return not self.memory_limited
+
+    def stop(self):
+        """An ordered stop of all nodes, in which nothing may go wrong; [sentence] of what did."""
+        wrong = []
+        for node in self.nodes:
+            try:
+                if node.process is not None:
+                    node.finish()
+            except AssertionError as problem:
+                wrong.append(f"{node.name}: {str(problem)[:500]}")
+        return wrong
+
+    def close(self, keep=False):
+        """Nothing is left, whatever has happened before."""
+        for node in self.nodes:
+            if node.process and node.process.poll() is None:
+                node.kill()
+            if node.process:
+                node.sweep()
+            node.http.close()
+        if self.relay:
+            self.relay.close()
+        if self.redis:
+            self.redis.stop(signal.SIGKILL)
+        if not keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def now():
+    return time.monotonic()
