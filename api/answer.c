@@ -116,7 +116,7 @@ json_t *answer_time(int64_t at_ms)
 {
 	char text[CLOCK_TEXT_SIZE];
 
-	if (at_ms <= 0 || at_ms > INT64_C(253402300799999)) /* year 9999 */
+	if (at_ms <= 0 || at_ms > CLOCK_LAST_MS)
 		return json_null();
 	clock_format(text, at_ms);
 	return json_string(text);

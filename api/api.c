@@ -1,6 +1,7 @@
 #include "api/api.h"
 
 #include "api/http.h"
+#include "api/reload.h"
 #include "api/state.h"
 #include "core/clock.h"
 #include "core/io.h"
@@ -47,7 +48,9 @@ static int open_api(struct api **ret_api, const struct node *node)
 
 	if (!api)
 		return -ENOMEM;
-	api->node = node;
+	api->own_node = *node;
+	api->node = node = &api->own_node;
+	api->config_generation = node->scoreboard->header->config_generation;
 	api->area = scoreboard_area(node->scoreboard, ROW_API);
 	api->promise = (struct promise){.node = node, .area = api->area};
 	promise_renew(&api->promise, clock_mono_ns());
@@ -106,6 +109,7 @@ static int64_t turn(struct api *api, const struct ready *ready)
 	int64_t now = clock_mono_ns();
 
 	promise_renew(&api->promise, now);
+	reload_follow(api);
 	idle_look(&api->idle, api->node->scoreboard, now);
 	if (ready->link)
 		link_cut(&api->link);

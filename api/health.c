@@ -143,8 +143,10 @@ void health_ready(struct request *request)
 		fail(&checks, CHECK_SCHEDULER, "the scheduler is down");
 	else if (!keeps_promise(scoreboard, ROW_SCHEDULER))
 		fail(&checks, CHECK_SCHEDULER, "the scheduler has broken its promise");
-	/* CHECK_CONFIG stays ok: a configuration that does not hold is never taken. */
 	const char *failure = scoreboard->header->stage == STAGE_RUN ? first_failure(&checks) : "the node is stopping";
+	/* Said, but no reason to take this node out of service: what held before still holds. */
+	if (scoreboard->header->config_error[0])
+		fail(&checks, CHECK_CONFIG, "the last reload was refused: %s", scoreboard->header->config_error);
 	if (!failure) {
 		answer_json(request, 200, json_pack("{s:o}", "checks", checks_json(&checks)));
 		return;

@@ -62,7 +62,7 @@ bool roll_look(const struct scoreboard *scoreboard, unsigned row, int64_t now_mo
 	const struct scoreboard_row_words *words = &scoreboard->rows[row];
 	uint32_t place = words->place;
 
-	if (place == 0)
+	if (place == 0 || (words->retired && scoreboard_is_understood(scoreboard, row)))
 		return false;
 	struct roll_worker worker = {
 		.row = row,

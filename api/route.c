@@ -5,6 +5,7 @@
 #include "api/page.h"
 #include "api/problem.h"
 #include "api/queues.h"
+#include "api/reload.h"
 #include "api/tasks.h"
 #include "api/workers.h"
 #include "core/scoreboard.h"
@@ -53,7 +54,7 @@ const struct route routes[] = {
 	LATER("GET", "/v1/schedules/{name}"),
 	LATER("PUT", "/v1/schedules/{name}"),
 	LATER("DELETE", "/v1/schedules/{name}"),
-	LATER("POST", "/v1/reload"),
+	{"POST", "/v1/reload", reload_post, ROUTE_BODY_NONE, NULL},
 	LATER("GET", "/v1/events"),
 	{"GET", "/healthz", health_alive, ROUTE_BODY_NONE, ROUTE_ANY},
 	{"GET", "/readyz", health_ready, ROUTE_BODY_NONE, ROUTE_ANY},

@@ -34,13 +34,18 @@ static size_t count_near_lists(const struct config *config)
 	return count;
 }
 
+void broker_use(struct broker *broker, const struct config *config)
+{
+	broker->config = config;
+	broker->list_count = count_near_lists(config);
+}
+
 int broker_open(struct broker **ret_broker, const struct config *config)
 {
 	struct broker *broker = calloc(1, sizeof *broker);
 	if (!broker)
 		return -ENOMEM;
-	broker->config = config;
-	broker->list_count = count_near_lists(config);
+	broker_use(broker, config);
 	buffer_init(&broker->request, 0);
 	int length = snprintf(broker->namespace, sizeof broker->namespace, "{%s}", config->namespace);
 	assert(length > 0 && (size_t)length < sizeof broker->namespace);

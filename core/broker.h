@@ -33,6 +33,8 @@ struct broker;
 
 /* Borrows config for as long as it lives. Does not connect. */
 int broker_open(struct broker **ret_broker, const struct config *config);
+/* From now on it serves another configuration, whose broker is the same. The connection stays. */
+void broker_use(struct broker *broker, const struct config *config);
 void broker_close(struct broker *broker); /* NULL: does nothing */
 
 /* Drops the connection if there is one: the next call connects anew. */

@@ -6,14 +6,18 @@
 #include <stdbool.h>
 #include <time.h>
 
-#define MS_PER_DAY    INT64_C(86400000)
-#define LAST_FORMABLE INT64_C(253402300799999) /* 9999-12-31T23:59:59.999Z */
+#define MS_PER_DAY INT64_C(86400000)
 
 int64_t clock_mono_ns(void)
 {
 	struct timespec now;
 	clock_gettime(CLOCK_MONOTONIC, &now);
 	return now.tv_sec * CLOCK_NS_PER_S + now.tv_nsec;
+}
+
+int64_t clock_mono_after(int64_t ms)
+{
+	return clock_mono_ns() + ms * CLOCK_NS_PER_MS;
 }
 
 int64_t clock_wall_ms(void)
@@ -65,7 +69,7 @@ static char *put_number(char *at, int64_t number, int digits, char behind)
 /* Not by gmtime_r: it takes a lock, and the log must go on when another thread is stuck wherever it is stuck. */
 void clock_format(char text[CLOCK_TEXT_SIZE], int64_t at_ms)
 {
-	assert(at_ms >= 0 && at_ms <= LAST_FORMABLE);
+	assert(at_ms >= 0 && at_ms <= CLOCK_LAST_MS);
 	struct date date = date_of(at_ms / MS_PER_DAY);
 	text = put_number(text, date.year, 4, '-');
 	text = put_number(text, date.month, 2, '-');
@@ -154,6 +158,9 @@ int clock_parse(const char *text, int64_t *ret_at_ms)
 	if (!take_date(&text, &seconds) || !take_one_of(&text, 'T', 't') || !take_time(&text, &ms) ||
 		!take_offset(&text, &minutes) || *text != '\0')
 		return -EINVAL;
-	*ret_at_ms = seconds * 1000 + ms - minutes * 60000;
+	int64_t at_ms = seconds * 1000 + ms - minutes * 60000;
+	if (at_ms > CLOCK_LAST_MS)
+		return -EINVAL;
+	*ret_at_ms = at_ms;
 	return 0;
 }

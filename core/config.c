@@ -15,6 +15,8 @@ enum { FILE_MAX = 1024 * 1024, DETAILS_MAX = 64 * 1024 };
 /* What a load has in hand. */
 struct loading {
 	const char *path;
+	const char *text; /* the file's, when it was read before; NULL: it is read from `path` */
+	size_t length;
 	json_t *value; /* of the file and, over it, the environment */
 	json_t *lines; /* pointer → line of the file, or name of the environment variable */
 	char *directory;
@@ -31,6 +33,13 @@ static void loading_fini(struct loading *loading)
 }
 
 /* ---- the file ---- */
+
+int config_read(const char *path, char **ret_text, size_t *ret_length, struct error *error)
+{
+	int status = io_read_file(path, FILE_MAX, ret_text, ret_length);
+
+	return status < 0 ? error_set(error, status, "%s: %s", path, strerror(-status)) : 0;
+}
 
 static int find_directory(struct loading *loading, struct error *error)
 {
@@ -49,13 +58,14 @@ static int find_directory(struct loading *loading, struct error *error)
 
 static int read_file(struct loading *loading, struct error *error)
 {
-	size_t length;
-	char *text;
-	int status = io_read_file(loading->path, FILE_MAX, &text, &length);
+	size_t length = loading->length;
+	char *text = NULL;
+	int status = loading->text == NULL ? config_read(loading->path, &text, &length, error) : 0;
 
 	if (status < 0)
-		return error_set(error, status, "%s: %s", loading->path, strerror(-status));
-	status = config_yaml_read(loading->path, text, length, &loading->value, &loading->lines, error);
+		return status;
+	status = config_yaml_read(
+		loading->path, text != NULL ? text : loading->text, length, &loading->value, &loading->lines, error);
 	free(text);
 	if (status == 0 && json_is_null(loading->value)) { /* nothing but comments */
 		json_decref(loading->value);
@@ -298,7 +308,13 @@ static int load(
 int config_load(
 	const char *path, const char *module_dir, struct config **ret_config, struct error *error, char **ret_details)
 {
-	_cleanup_(loading_fini) struct loading loading = {.path = path};
+	return config_load_text(path, NULL, 0, module_dir, ret_config, error, ret_details);
+}
+
+int config_load_text(const char *path, const char *text, size_t length, const char *module_dir,
+	struct config **ret_config, struct error *error, char **ret_details)
+{
+	_cleanup_(loading_fini) struct loading loading = {.path = path, .text = text, .length = length};
 	struct config *config = calloc(1, sizeof *config);
 	int status;
 
@@ -348,7 +364,8 @@ char *config_print(const struct config *config)
 int config_find_queue(const struct config *config, const char *name, size_t length)
 {
 	for (size_t i = 0; i < config->queue_count; i++)
-		if (strlen(config->queues[i].name) == length && memcmp(config->queues[i].name, name, length) == 0)
+		if (!config->queues[i].removed && strlen(config->queues[i].name) == length &&
+			memcmp(config->queues[i].name, name, length) == 0)
 			return (int)i;
 	return -1;
 }
@@ -356,7 +373,7 @@ int config_find_queue(const struct config *config, const char *name, size_t leng
 int config_find_pool(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->pool_count; i++)
-		if (strcmp(config->pools[i].name, name) == 0)
+		if (!config->pools[i].removed && strcmp(config->pools[i].name, name) == 0)
 			return (int)i;
 	return -1;
 }

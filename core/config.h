@@ -56,6 +56,7 @@ struct config_queue {
 	int64_t timeout_ms; /* SCHEMA_NONE: none */
 	int64_t max_crashes;
 	struct config_retention retention;
+	bool removed;       /* a reload took it away: it keeps its position, and nothing is taken from it any more */
 	json_t *list_value; /* `list` as it is written: a string, or {key, db} */
 };
 
@@ -77,6 +78,7 @@ struct config_pool {
 	int64_t max_tasks;    /* SCHEMA_NONE: none */
 	int64_t max_memory;   /* bytes; SCHEMA_NONE: none */
 	int64_t max_age_ms;   /* SCHEMA_NONE: none */
+	bool removed;         /* a reload took it away: it keeps its position, and is to have no workers */
 	json_t *queues_value; /* `queues` as an object: name → weight */
 };
 
@@ -125,6 +127,17 @@ struct config {
 int config_load(
 	const char *path, const char *module_dir, struct config **ret_config, struct error *error, char **ret_details);
 void config_free(struct config *config);
+
+/* The same in two steps, for a text that is checked by one process and taken over by others. text is borrowed; NULL: the
+ * file at path is read. config_read returns 0 with the bytes (owned, free()), or a negative errno. */
+int config_read(const char *path, char **ret_text, size_t *ret_length, struct error *error);
+int config_load_text(const char *path, const char *text, size_t length, const char *module_dir,
+	struct config **ret_config, struct error *error, char **ret_details);
+
+/* Makes `next`, freshly loaded, the successor of `now`: queues and pools that both have keep their positions, since these
+ * stand for them in everything that is shared; what only `now` has stays, as `removed`, and borrows from `now`, which is
+ * therefore never freed. Returns 0; -EPERM naming the first key that a running node cannot change; -E2BIG; -ENOMEM. */
+int config_adopt(struct config *next, const struct config *now, struct error *error);
 
 /* The table of the file's keys (for the manual). */
 extern const struct schema config_schema;

@@ -11,6 +11,7 @@
 enum control_verb {
 	CONTROL_RESTART = 1, /* drain that incarnation and replace it */
 	CONTROL_CANCEL,      /* the task with that serial in that incarnation should stop; aborted after kill_grace */
+	CONTROL_RELOAD,      /* as SIGHUP; row, incarnation and serial are 0 */
 	CONTROL_VERBS,
 };
 

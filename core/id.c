@@ -52,6 +52,11 @@ void id_forget(void)
 	atomic_fetch_add(&process_age, 1);
 }
 
+double id_chance(void)
+{
+	return (double)(draw() >> 11) / (double)(UINT64_C(1) << 53);
+}
+
 bool id_is_valid(const char *id, size_t length)
 {
 	static const char allowed[] = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz_-";

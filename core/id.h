@@ -14,6 +14,9 @@ enum { ID_LENGTH = 20, ID_MAX = 64 }; /* characters, without the NUL */
 void id_generate(char id[ID_LENGTH + 1]);
 void id_forget(void);
 
+/* A number in [0, 1) from the same bytes: for jitter, not for secrets. */
+double id_chance(void);
+
 /* An id of the user's own: 1–64 letters, digits, `_`, `-`. */
 bool id_is_valid(const char *id, size_t length);
 

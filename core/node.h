@@ -18,10 +18,13 @@ struct node {
 	int listeners[NODE_LISTENERS_MAX]; /* bound and listening */
 	int listener_count;
 	int control_api[2], control_scheduler[2]; /* [0]: the supervisor's end, [1]: the asker's */
-	int bell_supervisor; /* eventfd: a death, a stop, or a promise earlier than header.wake_at */
-	int bell_scheduler;  /* eventfd: a death was understood (exits), or the stage changed */
-	int lock;            /* flock on <state_dir>/lock */
-	int demo_dir;        /* descriptor of <state_dir>/demo, or -1 */
+	int bell_supervisor;  /* eventfd: a death, a stop, or a promise earlier than header.wake_at */
+	int bell_scheduler;   /* eventfd: a death was understood (exits), or the stage changed */
+	int bell_guardian;    /* eventfd: somebody asks for a reload */
+	int config_text;      /* memfd: the text of the configuration file that holds */
+	char module_dir[512]; /* where modules without a slash in their name are looked for */
+	int lock;             /* flock on <state_dir>/lock */
+	int demo_dir;         /* descriptor of <state_dir>/demo, or -1 */
 };
 
 /* An incarnation's name in leases: below 2^53, so that a script can compare it as a number. */

@@ -70,13 +70,12 @@ enum scoreboard_reason {
 /* What the supervisor has told an incarnation; it only ever rises. */
 enum scoreboard_order {
 	ORDER_NONE,
-	ORDER_DRAIN,   /* SIGTERM: finish the task in hand, give the others back, leave */
-	ORDER_RECYCLE, /* the same, because of max_tasks, max_memory or max_age */
-	ORDER_CANCEL,  /* SIGUSR1: its task was cancelled and went on for longer than kill_grace */
-	ORDER_STOP,    /* SIGUSR1: the node stops and its time is up; the task goes back uncounted */
-	ORDER_ABORT,   /* SIGUSR1: it broke its promise */
-	ORDER_MEMORY,  /* SIGKILL: above max_memory in a task */
-	ORDER_KILL,    /* SIGKILL: it did not leave; the reason is that of the order before, kept in `ordered` */
+	ORDER_DRAIN,  /* SIGTERM: finish the task in hand, give the others back, leave */
+	ORDER_CANCEL, /* SIGUSR1: its task was cancelled and went on for longer than kill_grace */
+	ORDER_STOP,   /* SIGUSR1: the node stops and its time is up; the task goes back uncounted */
+	ORDER_ABORT,  /* SIGUSR1: it broke its promise */
+	ORDER_MEMORY, /* SIGKILL: above max_memory in a task */
+	ORDER_KILL,   /* SIGKILL: it did not leave; the reason is that of the order before, kept in `ordered` */
 };
 
 struct scoreboard_obituary {    /* the guardian's */
@@ -94,7 +93,7 @@ struct scoreboard_row_words {
 	_Atomic uint64_t streak; /* {incarnation, n}: deaths in a row that count for back-off, up to that incarnation */
 	_Atomic int64_t start_at; /* mono ns: not started before (back-off) */
 	_Atomic int64_t born_at;  /* mono ns: when this incarnation was made */
-	_Atomic uint64_t order;   /* {incarnation, enum scoreboard_order | ordered << 8} */
+	_Atomic uint64_t order;   /* {incarnation, enum scoreboard_order | ordered << 8 | low half of a serial << 16} */
 	_Atomic int64_t order_at; /* mono ns: when */
 	_Atomic uint64_t cancel;  /* {incarnation, serial}: that task of it should stop */
 	_Atomic uint32_t place;   /* pool << 16 | slot + 1; 0: no worker's row */
@@ -129,6 +128,7 @@ struct scoreboard_exit {
 struct scoreboard_exits {                    /* the supervisor's */
 	struct scoreboard_evidence evidence; /* of `evidence_about`, until its exit is written */
 	_Atomic uint32_t evidence_about;     /* incarnation; 0: of none */
+	_Atomic uint32_t started_with;       /* config_generation of the row's incarnation */
 	struct scoreboard_exit last[SCOREBOARD_EXITS];
 	_Atomic uint64_t
 		count[REASON_COUNT]; /* {incarnation that was counted last, count}: counting twice changes nothing */
@@ -153,10 +153,10 @@ struct scoreboard_totals {
 enum scoreboard_claim { CLAIM_WAITING, CLAIM_RUNNING, CLAIM_DONE, CLAIM_RETURNED, CLAIM_ABORTED };
 
 /* Outcomes that are not yet reported (BROKER.md). Written by the worker in this order: a new batch: owner = 0, n =
- * started = finished = 0, elements, n, owner; each task: started = i + 1, handler, outcome, finished = i + 1. Positions
- * that were given back count as finished with an outcome "B". A worker opens a batch only after a turn was answered, and
- * a turn is answered only when no older incarnation of the slot holds anything: so nobody's outbox is overwritten
- * before it was recovered. */
+ * started = finished = 0, elements, n, owner; each task: started = i + 1, handler, outcome, finished = i + 1. What was
+ * given back says so in its claim and has no outcome. A worker opens a batch only after a turn was answered, and a turn is
+ * answered only when no older incarnation of the slot holds anything: so nobody's outbox is overwritten before it was
+ * recovered. */
 struct scoreboard_outbox {
 	_Atomic uint64_t owner; /* generation whose batch this is; 0: being replaced */
 	_Atomic uint32_t n, started, finished;
@@ -230,13 +230,18 @@ struct scoreboard_header {
 	_Atomic uint32_t log_generation;    /* raised by USR1: everybody reopens the log */
 	_Atomic uint64_t guardian_log_dropped;
 	_Atomic uint64_t supervisor_restarts;
-	_Atomic uint64_t deaths; /* of children, exact */
-	int64_t started_ms;      /* wall: when musterd came up */
+	_Atomic uint32_t
+		config_generation; /* raised when a configuration was accepted (or read again): workers are rolled */
+	_Atomic uint32_t config_refused;   /* how often a reload was refused */
+	char config_error[ERROR_TEXT_MAX]; /* why the last reload was refused; "": it was not */
+	_Atomic uint64_t deaths;           /* of children, exact */
+	int64_t started_ms;                /* wall: when musterd came up */
 	int64_t started_mono_ns;
 	pid_t guardian;
 	/* the supervisor's */
 	alignas(64) _Atomic int64_t wake_at; /* mono ns: it sleeps until then; who promises less pokes it */
 	_Atomic uint32_t row_count;
+	_Atomic uint32_t laid_out;                 /* config_generation that rows and wanted sizes follow */
 	_Atomic uint32_t wanted[CONFIG_POOLS_MAX]; /* workers per pool */
 	/* the scheduler's */
 	alignas(64) _Atomic int64_t scheduler_lag_us; /* by how much the last due task was moved too late */
@@ -272,6 +277,12 @@ static inline uint32_t scoreboard_high(uint64_t pair)
 static inline uint32_t scoreboard_low(uint64_t pair)
 {
 	return (uint32_t)pair;
+}
+
+/* Whether an order to end a task, as a row has it, is about the task that is in hand. */
+static inline bool scoreboard_order_meets(uint64_t order, uint32_t serial, bool in_task)
+{
+	return in_task && (scoreboard_low(order) >> 16) == (serial & 0xffff);
 }
 
 static inline int scoreboard_place_pool(uint32_t place)

@@ -12,7 +12,7 @@ static json_t *time_value(int64_t at_ms)
 {
 	char text[CLOCK_TEXT_SIZE];
 
-	if (at_ms <= 0)
+	if (at_ms <= 0 || at_ms > CLOCK_LAST_MS)
 		return json_null();
 	clock_format(text, at_ms);
 	return json_string(text);

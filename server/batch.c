@@ -16,6 +16,7 @@ void batch_open(struct batch *batch, uint64_t generation, struct broker_lease *l
 		assert(element.length < TASK_ELEMENT_MAX);
 		memcpy(outbox->element[i], element.data, element.length);
 		outbox->element[i][element.length] = '\0';
+		outbox->outcome[i].length = 0;
 		atomic_store_explicit(&outbox->claim[i], CLAIM_WAITING, memory_order_relaxed);
 	}
 	batch->lease = *lease;
@@ -116,4 +117,12 @@ unsigned batch_return(struct batch *batch)
 	for (unsigned i = batch->outbox->started; i < batch->n; i++)
 		returned += move(batch, i, CLAIM_WAITING, CLAIM_RETURNED);
 	return returned;
+}
+
+bool batch_owes(const struct batch *batch)
+{
+	for (unsigned i = 0; i < batch->n; i++)
+		if (batch->outbox->claim[i] == CLAIM_RETURNED && !batch->reported[i])
+			return true;
+	return false;
 }

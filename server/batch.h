@@ -44,6 +44,9 @@ void batch_reported(struct batch *batch, const unsigned *positions, size_t count
 /* Second thread: claims the position that is running, to abort it. False when none is. */
 bool batch_abort(struct batch *batch);
 
+/* Whether something was given back that the broker does not know yet. Under worker.call. */
+bool batch_owes(const struct batch *batch);
+
 /* Second thread: claims all that wait behind the running one, to give them back. Returns how many. */
 unsigned batch_return(struct batch *batch);
 

@@ -5,6 +5,7 @@
 #include "core/log.h"
 #include "server/policy.h"
 #include "server/process.h"
+#include "server/reload.h"
 #include "server/startup.h"
 #include "server/strays.h"
 #include "server/supervisor.h"
@@ -24,14 +25,16 @@ enum {
 	LOOK_AGAIN_MS = 5, /* while a row is being started, strays cannot be told from it */
 	SUPERVISOR_PROMISE_MS = 5000,
 	SUPERVISOR_BACKOFF_MS = 500, /* at most: without it nobody else is replaced */
-	OVERTIME_MS = 100, /* past the deadline of an ordered stop, before the guardian ends the rows itself */
+	LAST_MS = 150,               /* of shutdown_grace, kept back to end and reap what has not left by itself */
 };
 
 struct guardian {
-	const struct node *node;
+	struct node *node;
 	const struct scoreboard *scoreboard;
 	const struct privilege *privilege;
 	struct strays strays;
+	struct reload reload;
+	bool renewing;         /* the supervisor was ended so that a new one inherits a new configuration */
 	int signals;           /* signalfd */
 	pid_t supervisor;      /* 0: none */
 	uint32_t streak;       /* of the supervisor's young deaths */
@@ -104,6 +107,11 @@ static void note_supervisor_death(struct guardian *guardian, const siginfo_t *in
 	guardian->supervisor_at = clock_mono_ns() + wait;
 	if (guardian->scoreboard->header->stage != STAGE_RUN && death.exited && death.status == 0)
 		return; /* it has stopped the node */
+	if (guardian->renewing) {
+		guardian->renewing = false;
+		guardian->supervisor_at = 0;
+		return;
+	}
 	guardian->scoreboard->header->supervisor_restarts++;
 	log_warn("supervisor ended, starting it again", LOG_TEXT("reason", death.exited ? "exit" : "signal"),
 		LOG_INT(death.exited ? "code" : "signal", death.status));
@@ -150,6 +158,23 @@ static struct scoreboard_row_words *find_row(const struct scoreboard *scoreboard
 	return NULL;
 }
 
+static int exit_status_of(const siginfo_t *info)
+{
+	return info->si_code == CLD_EXITED ? info->si_status : -1;
+}
+
+/* From here on a configuration holds that was not there before, or modules are to be loaded anew. */
+static void renew(struct guardian *guardian)
+{
+	uint32_t generation = ++guardian->scoreboard->header->config_generation;
+
+	log_info("configuration read again, rolling the workers", LOG_INT("generation", generation));
+	if (guardian->supervisor == 0)
+		return;
+	guardian->renewing = true;
+	(void)kill(guardian->supervisor, SIGKILL); /* ours and not reaped; it is made to be killed at any moment */
+}
+
 /* Reaps all who are dead; the supervisor goes first each time, so that a row's next death always finds one to act. */
 static void reap(struct guardian *guardian)
 {
@@ -163,6 +188,8 @@ static void reap(struct guardian *guardian)
 			break;
 		if (info.si_pid == guardian->supervisor)
 			continue;
+		if (info.si_pid == guardian->reload.checker && reload_finish(&guardian->reload, exit_status_of(&info)))
+			renew(guardian);
 		struct scoreboard_row_words *row = find_row(guardian->scoreboard, info.si_pid);
 		if (row) {
 			write_obituary(row, &info, &usage);
@@ -196,6 +223,11 @@ static bool is_over(const struct guardian *guardian)
 	return guardian->scoreboard->header->stage != STAGE_RUN && !any_row_alive(guardian);
 }
 
+static bool is_overdue(const struct scoreboard_header *header, int64_t now)
+{
+	return header->stage != STAGE_RUN && now >= header->stop_at;
+}
+
 /* The ordered stop has taken too long: no supervisor decides any more. */
 static void end_everybody(struct guardian *guardian)
 {
@@ -216,7 +248,8 @@ static void order_stop(struct guardian *guardian)
 	int64_t now = clock_mono_ns();
 
 	if (header->stage == STAGE_RUN) {
-		header->stop_at = now + guardian->node->config->shutdown_grace_ms * CLOCK_NS_PER_MS;
+		const int64_t grace_ms = guardian->node->config->shutdown_grace_ms;
+		header->stop_at = now + (grace_ms > LAST_MS ? grace_ms - LAST_MS : 0) * CLOCK_NS_PER_MS;
 		header->stage = STAGE_DRAIN;
 		log_info("stopping: tasks in hand may finish",
 			LOG_INT("within_ms", guardian->node->config->shutdown_grace_ms));
@@ -228,6 +261,12 @@ static void order_stop(struct guardian *guardian)
 	}
 	io_bell_ring(guardian->node->bell_supervisor);
 	io_bell_ring(guardian->node->bell_scheduler);
+}
+
+static void reload(struct guardian *guardian)
+{
+	if (guardian->scoreboard->header->stage == STAGE_RUN && reload_begin(&guardian->reload))
+		renew(guardian);
 }
 
 static void read_signals(struct guardian *guardian)
@@ -242,7 +281,7 @@ static void read_signals(struct guardian *guardian)
 			startup_give_log(guardian->node->config, guardian->privilege);
 			guardian->scoreboard->header->log_generation++;
 			break;
-		case SIGHUP: log_warn("SIGHUP ignored: reloading is not available yet, restart musterd"); break;
+		case SIGHUP: reload(guardian); break;
 		case SIGUSR2:
 			log_warn("SIGUSR2 ignored: upgrading in place is not available yet, restart musterd");
 			break;
@@ -270,18 +309,20 @@ static int64_t look(struct guardian *guardian)
 	int64_t now = clock_mono_ns();
 	int64_t again = now + LOOK_MS * CLOCK_NS_PER_MS;
 	watch_supervisor(guardian, now);
-	if (!strays_end(&guardian->strays, guardian->scoreboard, guardian->supervisor))
+	reload_watch(&guardian->reload, now);
+	if (!strays_end(
+		    &guardian->strays, guardian->scoreboard, (pid_t[]){guardian->supervisor, guardian->reload.checker}))
 		again = now + LOOK_AGAIN_MS * CLOCK_NS_PER_MS;
 	if (header->stage != STAGE_RUN) {
-		int64_t end = header->stop_at + OVERTIME_MS * CLOCK_NS_PER_MS;
-		if (now >= end) {
+		int64_t end = header->stop_at;
+		if (is_overdue(header, now)) {
 			end_everybody(guardian);
 			end = now + LOOK_AGAIN_MS * CLOCK_NS_PER_MS;
 		}
 		if (end < again)
 			again = end;
 	}
-	if (guardian->supervisor == 0 && !is_over(guardian)) {
+	if (guardian->supervisor == 0 && !is_over(guardian) && !is_overdue(header, now)) {
 		if (now >= guardian->supervisor_at)
 			start_supervisor(guardian);
 		else if (guardian->supervisor_at < again)
@@ -290,13 +331,18 @@ static int64_t look(struct guardian *guardian)
 	return again;
 }
 
-int guardian_main(const struct node *node, const struct privilege *privilege)
+int guardian_main(struct node *node, const struct privilege *privilege)
 {
 	struct guardian guardian = {.node = node, .scoreboard = node->scoreboard, .privilege = privilege};
 
 	guardian.signals = open_signals();
 	if (guardian.signals < 0) {
 		log_error("cannot read signals", LOG_TEXT("error", strerror(errno)));
+		return 71;
+	}
+	int status = reload_init(&guardian.reload, node);
+	if (status < 0) {
+		log_error("cannot keep the configuration", LOG_TEXT("error", strerror(-status)));
 		return 71;
 	}
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -306,9 +352,16 @@ int guardian_main(const struct node *node, const struct privilege *privilege)
 		int64_t again = look(&guardian);
 		if (guardian.supervisor == 0 && is_over(&guardian))
 			break;
-		struct pollfd entry = {.fd = guardian.signals, .events = POLLIN};
-		(void)io_poll(&entry, 1, again);
+		struct pollfd entries[] = {
+			{.fd = guardian.signals, .events = POLLIN},
+			{.fd = node->bell_guardian, .events = POLLIN},
+		};
+		(void)io_poll(entries, sizeof entries / sizeof *entries, again);
 		read_signals(&guardian);
+		if (entries[1].revents) {
+			io_bell_clear(node->bell_guardian);
+			reload(&guardian);
+		}
 	}
 	strays_end_all(&guardian.strays);
 	log_info("service stopped", LOG_INT("pid", getpid()));

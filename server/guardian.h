@@ -9,7 +9,7 @@
 #include "core/node.h"
 #include "server/privilege.h"
 
-/* Runs the node until it was told to stop. Returns musterd's exit status. Single-threaded; called once. */
-int guardian_main(const struct node *node, const struct privilege *privilege);
+/* Runs the node until it was told to stop. A reload replaces node->config. Returns musterd's exit status. Single-threaded; called once. */
+int guardian_main(struct node *node, const struct privilege *privilege);
 
 #endif

@@ -38,6 +38,10 @@ static int bind_and_listen(
 /* A socket file that nobody listens on any more is in the way. */
 static void remove_stale(const struct sockaddr_un *address)
 {
+	struct stat info;
+
+	if (lstat(address->sun_path, &info) != 0 || !S_ISSOCK(info.st_mode))
+		return; /* whatever else stands there is not ours: bind says so */
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	if (fd < 0)
@@ -59,7 +63,7 @@ static int listen_unix(const char *name, const struct privilege *privilege, stru
 	mode_t mask = umask(0117);
 	int fd = bind_and_listen(AF_UNIX, (const struct sockaddr *)&address, sizeof address, name, error);
 	(void)umask(mask);
-	if (fd >= 0 && geteuid() == 0 && chown(path, privilege->uid, privilege->gid) != 0)
+	if (fd >= 0 && geteuid() == 0 && lchown(path, privilege->uid, privilege->gid) != 0)
 		log_warn("cannot give the socket to the user", LOG_TEXT("path", path),
 			LOG_TEXT("user", privilege->name));
 	return fd;

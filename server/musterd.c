@@ -65,7 +65,9 @@ static const struct argp argument_parser = {
 	       "Without a configuration file musterd starts an embedded broker, listens on 127.0.0.1:7077, and runs "
 	       "one worker "
 	       "per CPU. It stays in the foreground and logs to stderr.\n\n"
-	       "Signals: TERM and INT stop it (a second one: at once), USR1 reopens its log.\n"
+	       "Signals: TERM and INT stop it (a second one: at once), HUP reads the configuration again and rolls the "
+	       "workers, "
+	       "USR1 reopens its log.\n"
 	       "Exit status: 0 stopped in good order, 64 usage, 69 something needed is missing or taken, 78 "
 	       "configuration.",
 };
@@ -92,14 +94,13 @@ static void print_faults(const struct error *error, const char *details)
 		(void)fprintf(stderr, "%s", details);
 }
 
-static struct config *load_config(const struct options *options)
+static struct config *load_config(const struct options *options, const char *module_dir)
 {
-	char path[512];
 	struct config *config = NULL;
 	struct error error;
 	char *details = NULL;
 
-	if (config_load(options->config, find_modules(path, sizeof path), &config, &error, &details) < 0) {
+	if (config_load(options->config, module_dir, &config, &error, &details) < 0) {
 		print_faults(&error, details);
 		free(details);
 		return NULL;
@@ -153,13 +154,14 @@ static int refuse(const struct error *error, int exit_status)
 }
 
 /* Gets everything a node needs, in the order in which its lack is best told. */
-static int run(const struct config *config)
+static int run(const struct config *config, const char *module_dir)
 {
 	static struct scoreboard scoreboard;
 	struct node node = {.config = config, .scoreboard = &scoreboard, .demo_dir = -1, .lock = -1};
 	struct privilege privilege;
 	struct error error = {""};
 
+	(void)snprintf(node.module_dir, sizeof node.module_dir, "%s", module_dir);
 	if (privilege_find(config->user, &privilege, &error) < 0)
 		return refuse(&error, EXIT_CONFIGURATION);
 	startup_give_log(config, &privilege);
@@ -190,7 +192,9 @@ int main(int argc, char **argv)
 	settle_descriptors();
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
-	struct config *config = load_config(&options);
+	char path[512];
+	const char *module_dir = find_modules(path, sizeof path);
+	struct config *config = load_config(&options, module_dir);
 	if (!config)
 		return EXIT_CONFIGURATION;
 	if (options.check)
@@ -205,5 +209,5 @@ int main(int argc, char **argv)
 	process_block_signals();
 	if (getpid() == 1)
 		init_fork(); /* returns in the child, which is the guardian */
-	return run(config);
+	return run(config, module_dir);
 }

@@ -1,6 +1,7 @@
 #include "server/obituary.h"
 
 #include "core/clock.h"
+#include "core/id.h"
 #include "core/log.h"
 #include "server/policy.h"
 #include "server/process.h"
@@ -15,7 +16,8 @@ static struct policy_death read_death(const struct scoreboard *scoreboard, unsig
 	const struct scoreboard_area *area = scoreboard_area(scoreboard, row);
 	uint32_t incarnation = scoreboard_high(words->who);
 	uint64_t order = words->order;
-	enum scoreboard_order given = scoreboard_high(order) == incarnation ? scoreboard_low(order) >> 8 : ORDER_NONE;
+	enum scoreboard_order given =
+		scoreboard_high(order) == incarnation ? scoreboard_low(order) >> 8 & 0xff : ORDER_NONE;
 
 	return (struct policy_death){
 		.exited = words->obituary.code == CLD_EXITED,
@@ -26,6 +28,16 @@ static struct policy_death read_death(const struct scoreboard *scoreboard, unsig
 		.was_ready = area->ready_at != 0,
 		.started_task = area->serial != 0,
 	};
+}
+
+/* What the order means for the task in hand: one that was about another task, which ended just then, means that this one
+ * goes back as if it had not been started. */
+static enum scoreboard_order order_for_task(
+	enum scoreboard_order order, uint64_t word, const struct scoreboard_area *area)
+{
+	const bool about_task = order == ORDER_ABORT || order == ORDER_CANCEL;
+
+	return about_task && area->in_task && !scoreboard_order_meets(word, area->serial, true) ? ORDER_STOP : order;
 }
 
 static void write_exit(const struct scoreboard *scoreboard, unsigned row, const struct policy_death *death,
@@ -39,7 +51,7 @@ static void write_exit(const struct scoreboard *scoreboard, unsigned row, const 
 
 	entry->incarnation = 0;
 	entry->reason = reason;
-	entry->order = death->order;
+	entry->order = order_for_task(death->order, words->order, area);
 	entry->code = death->exited ? death->status : -1;
 	entry->signal = death->exited ? 0 : death->status;
 	entry->parked = policy_parks(death);
@@ -70,7 +82,7 @@ static void set_backoff(struct scoreboard_row_words *words, const struct policy_
 	if (scoreboard_high(streak) == incarnation)
 		return;
 	uint32_t value = policy_streak(death, scoreboard_low(streak));
-	words->start_at = words->obituary.at_mono_ns + policy_backoff_ns(value, (double)(random() % 1024) / 1024);
+	words->start_at = words->obituary.at_mono_ns + policy_backoff_ns(value, id_chance());
 	words->streak = scoreboard_pair(incarnation, value);
 }
 

@@ -9,7 +9,8 @@
 
 enum {
 	STACK_SIZE = 256 * 1024,
-	CALL_MS = 1000, /* a give-back that takes longer is left to the first thread's next turn */
+	CALL_MS = 1000, /* for the broker's answer to a give-back */
+	AGAIN_MS = 100, /* until a give-back that failed is tried again */
 };
 
 static void arm(struct worker *worker, int64_t after_ns)
@@ -31,18 +32,24 @@ static void drain(struct worker *worker)
 	io_bell_ring(worker->stop_fd);
 }
 
-/* Whoever moves a claim alone may go on: if the first thread has ended its task in this very moment, nothing is lost. */
+/* Whoever moves a claim alone may go on: if the first thread has ended its task in this very moment, the order is void. */
 static void abort_task(struct worker *worker)
 {
+	const uint64_t order = worker->node->scoreboard->rows[worker->row].order;
+	const bool stops = (scoreboard_low(order) & 0xff) == ORDER_STOP;
+
+	if (!stops && !scoreboard_order_meets(order, worker->area->serial, true))
+		return;
 	if (!batch_abort(&worker->batch)) {
-		drain(worker);
+		if (stops)
+			drain(worker);
 		return;
 	}
 	handlers_exiting(worker->handlers);
 	_exit(0); /* the order on the row says why, and the scheduler takes it from there */
 }
 
-/* Says what is finished and gives back what waits. A failure changes nothing: the first thread says it again. */
+/* Says what is finished and gives back what waits. A failure changes nothing: it is said again. */
 static void report_and_return(struct worker *worker)
 {
 	static struct broker_outcome outcomes[SCOREBOARD_BATCH];
@@ -50,7 +57,8 @@ static void report_and_return(struct worker *worker)
 	struct broker *broker = NULL;
 	struct broker_lease lease = {0};
 
-	if (batch_return(&worker->batch) == 0)
+	(void)batch_return(&worker->batch);
+	if (!batch_owes(&worker->batch))
 		return;
 	size_t count = batch_outcomes(&worker->batch, outcomes, positions);
 	const struct broker_turn turn = {
@@ -64,9 +72,11 @@ static void report_and_return(struct worker *worker)
 	};
 	if (broker_open(&broker, worker->node->config) < 0)
 		return;
-	if (broker_turn(broker, &turn, clock_mono_ns() + CALL_MS * CLOCK_NS_PER_MS, &lease, NULL) == 0) {
+	if (broker_turn(broker, &turn, clock_mono_after(worker_bounded_ms(worker, CALL_MS)), &lease, NULL) == 0) {
 		batch_reported(&worker->batch, positions, count);
 		broker_lease_fini(&lease);
+	} else {
+		arm(worker, AGAIN_MS * CLOCK_NS_PER_MS);
 	}
 	broker_close(broker);
 }
@@ -76,14 +86,14 @@ static void give_back(struct worker *worker)
 	const struct scoreboard_outbox *outbox = worker->batch.outbox;
 
 	if (pthread_mutex_trylock(&worker->call) != 0)
-		return; /* the first thread is between two batches */
+		return; /* the first thread reports; it sets the timer anew when it goes on */
 	if (outbox->started > outbox->finished && outbox->started < outbox->n) {
 		int64_t ran = clock_mono_ns() - worker->area->current.started_mono_ns;
 		if (ran >= WORKER_SLOW_MS * CLOCK_NS_PER_MS)
 			report_and_return(worker);
 		else
 			arm(worker, WORKER_SLOW_MS * CLOCK_NS_PER_MS - ran);
-	} else if (outbox->finished < outbox->n) {
+	} else if (outbox->started < outbox->n) {
 		arm(worker, WORKER_SLOW_MS * CLOCK_NS_PER_MS); /* just between two tasks */
 	}
 	(void)pthread_mutex_unlock(&worker->call);

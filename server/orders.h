@@ -1,6 +1,6 @@
 /* orders: a worker's second thread. It owns the signals (all others have them blocked; no handler code runs in signal
  * context) and never runs a task:
- *   SIGTERM    drain: finish the task in hand, leave
+ *   SIGTERM    drain: finish the task in hand, leave (what waits behind it is recovered by the scheduler)
  *   SIGUSR1    abort: claim the task in hand, run its class's `exiting` hook, leave
  *   SIGRTMIN   the slow timer: give back what waits behind a slow task */
 #ifndef MUSTER_SERVER_ORDERS_H

@@ -40,26 +40,27 @@ static struct policy_decision end(const struct policy_view *view, enum scoreboar
 static struct policy_decision decide_alive(const struct policy_view *view, int64_t now)
 {
 	const int64_t cancel = later(view->cancel_at, view->kill_grace_ns);
-	const int64_t stop = view->stop_at == POLICY_NEVER ? POLICY_NEVER : view->stop_at - view->kill_grace_ns;
+	const int64_t limit = view->drain ? view->stop_at : POLICY_NEVER;
 
 	if (view->order == ORDER_KILL || view->order == ORDER_MEMORY)
 		return wait_until(POLICY_NEVER); /* nothing outlives SIGKILL: its obituary comes */
 	if (view->at_once)
 		return act(POLICY_KILL, ORDER_STOP);
 	if (view->order >= ORDER_CANCEL) {
-		int64_t kill = later(view->order_at, view->kill_grace_ns);
+		int64_t kill = earlier(later(view->order_at, view->kill_grace_ns), limit);
 		return now >= kill ? act(POLICY_KILL, view->order) : wait_until(kill);
 	}
 	if (now > view->promise)
 		return end(view, ORDER_ABORT);
 	if (now >= cancel)
 		return end(view, ORDER_CANCEL);
-	if (view->drain && now >= stop)
+	if (view->drain && now >= view->abort_at)
 		return end(view, ORDER_STOP);
 	if (view->drain && view->order == ORDER_NONE)
 		return act(POLICY_DRAIN, ORDER_DRAIN);
 	/* A promise is broken one nanosecond after it. */
-	return wait_until(earlier(later(view->promise, 1), earlier(cancel, view->drain ? stop : POLICY_NEVER)));
+	return wait_until(
+		earlier(later(view->promise, 1), earlier(cancel, view->drain ? view->abort_at : POLICY_NEVER)));
 }
 
 struct policy_decision policy_decide(const struct policy_view *view, int64_t now_mono_ns)
@@ -79,7 +80,6 @@ enum scoreboard_reason policy_reason(const struct policy_death *death)
 	switch (death->order) {
 	case ORDER_ABORT: return REASON_TIMEOUT;
 	case ORDER_MEMORY: return REASON_MEMORY;
-	case ORDER_RECYCLE: return death->exited && death->status == 0 ? REASON_RECYCLED : REASON_SIGNAL;
 	case ORDER_DRAIN:
 		if (!death->exited)
 			return REASON_SIGNAL; /* it was asked to leave, and something else killed it */

@@ -31,7 +31,8 @@ struct policy_view {
 	int64_t kill_grace_ns;
 	int64_t cancel_at; /* mono ns: its task in hand was told to stop then; POLICY_NEVER: it was not */
 	bool drain;        /* it should leave in good order (stop of the node, retired row) */
-	int64_t stop_at;   /* mono ns: and be gone by then; POLICY_NEVER: when it is done */
+	int64_t abort_at;  /* mono ns: when draining, its task is ended then; POLICY_NEVER: when it is done */
+	int64_t stop_at;   /* mono ns: when draining, it is gone by then; POLICY_NEVER: no such limit */
 	bool at_once;      /* it should be gone now */
 	/* dead or being started: */
 	bool parked;

@@ -2,6 +2,7 @@
 
 #include "core/buffer.h"
 #include "core/clock.h"
+#include "core/id.h"
 #include "core/log.h"
 
 #include <errno.h>
@@ -35,11 +36,6 @@ struct inheritance {
 	struct judgement judgement;
 };
 
-static int64_t deadline(void)
-{
-	return clock_mono_ns() + CALL_MS * CLOCK_NS_PER_MS;
-}
-
 /* ---- judging ---- */
 
 static struct judgement judge(const struct scoreboard_exit *exit, int64_t started_ms)
@@ -61,9 +57,13 @@ static struct judgement judge(const struct scoreboard_exit *exit, int64_t starte
 		judgement.kind = "memory";
 		(void)snprintf(judgement.message, sizeof judgement.message, "its worker grew above max_memory");
 		break;
-	case ORDER_NONE:
 	case ORDER_DRAIN:
-	case ORDER_RECYCLE:
+		if (exit->code == 0) { /* it left in good order, but could not report any more: the broker was away */
+			judgement.counts = false;
+			break;
+		}
+		/* fall through */
+	case ORDER_NONE:
 	case ORDER_KILL:
 		judgement.verdict = TASK_VERDICT_CRASH;
 		judgement.kind = "crash";
@@ -150,7 +150,7 @@ static int apply(struct recovery *recovery, const struct inheritance *inheritanc
 		.started_ms = judgement->started_ms,
 		.ended_ms = judgement->ended_ms,
 		.delay_ms = -1,
-		.random = (double)(random() % 1024) / 1024,
+		.random = id_chance(),
 	};
 
 	int status = task_record_read(stored, ret_record);
@@ -174,7 +174,7 @@ static int hand_over(struct recovery *recovery, const struct inheritance *inheri
 	struct broker_recovered *ret_recovered, struct error *error)
 {
 	return broker_recover(recovery->broker, inheritance->slot, inheritance->generation, inheritance->outcomes,
-		inheritance->count, deadline(), ret_recovered, error);
+		inheritance->count, clock_mono_after(CALL_MS), ret_recovered, error);
 }
 
 /* With the outcome of what was running, for which its document and record are looked up first. */
@@ -189,8 +189,10 @@ static int hand_over_running(struct recovery *recovery, struct inheritance *inhe
 
 	const size_t length =
 		task_element_id_length((struct bytes){inheritance->running, strlen(inheritance->running)});
+	if (length == 0 || length > ID_MAX)
+		return hand_over(recovery, inheritance, ret_recovered, error); /* no task of ours has such an id */
 	memcpy(look.id, inheritance->running, length);
-	int status = broker_batch(recovery->broker, &batch, deadline(), error);
+	int status = broker_batch(recovery->broker, &batch, clock_mono_after(CALL_MS), error);
 	if (status < 0)
 		return status;
 	buffer_init(&text, RECORD_MAX);
@@ -224,17 +226,18 @@ static int recover(struct recovery *recovery, struct inheritance *inheritance, s
 	return status;
 }
 
-/* What the dead one's outbox says, if it is about that generation at all: else nothing was started. */
-static void read_outbox(const struct scoreboard_outbox *outbox, struct inheritance *inheritance)
+/* What the dead one's outbox says. False: it is not about that generation, which then has started nothing. */
+static bool read_outbox(const struct scoreboard_outbox *outbox, struct inheritance *inheritance)
 {
 	if (outbox->owner != inheritance->generation)
-		return;
+		return false;
 	const unsigned n = outbox->n, finished = outbox->finished, started = outbox->started;
 	if (n > SCOREBOARD_BATCH || finished > n || started > n)
-		return; /* a wild store in its worker: what it says cannot be believed */
+		return false; /* a wild store in its worker: what it says cannot be believed */
 	for (unsigned i = 0; i < finished; i++) {
 		const uint32_t offset = outbox->outcome[i].offset, length = outbox->outcome[i].length;
-		if (length == 0 || offset > SCOREBOARD_OUTBOX || length > SCOREBOARD_OUTBOX - offset)
+		if (outbox->claim[i] == CLAIM_RETURNED || length == 0 || offset > SCOREBOARD_OUTBOX ||
+			length > SCOREBOARD_OUTBOX - offset || !memchr(outbox->element[i], '\0', TASK_ELEMENT_MAX))
 			continue;
 		inheritance->outcomes[inheritance->count++] =
 			(struct broker_outcome){outbox->element[i], {outbox->bytes + offset, length}};
@@ -242,6 +245,7 @@ static void read_outbox(const struct scoreboard_outbox *outbox, struct inheritan
 	if (started > finished)
 		(void)snprintf(inheritance->running, sizeof inheritance->running, "%.*s", TASK_ELEMENT_MAX - 1,
 			outbox->element[started - 1]);
+	return true;
 }
 
 /* -EAGAIN: its death is not understood yet. */
@@ -256,7 +260,7 @@ static int recover_row(struct recovery *recovery, unsigned row, uint32_t incarna
 
 	node_worker_name(recovery->node, row, slot);
 	inheritance = (struct inheritance){.slot = slot, .generation = node_generation(recovery->node, incarnation)};
-	read_outbox(outbox, &inheritance);
+	(void)read_outbox(outbox, &inheritance);
 	if (scoreboard_read_exit(scoreboard, row, incarnation, &exit))
 		inheritance.judgement = judge(&exit, outbox->started_ms);
 	else if (scoreboard_life(scoreboard, row, &current, NULL) == LIFE_DEAD && current == incarnation)
@@ -281,6 +285,7 @@ void recovery_init(
 int recovery_of_the_dead(struct recovery *recovery, struct error *error)
 {
 	const struct scoreboard *scoreboard = recovery->node->scoreboard;
+	int result = 0;
 
 	for (unsigned row = ROW_WORKERS; row < scoreboard->header->row_count; row++) {
 		uint32_t incarnation;
@@ -288,14 +293,16 @@ int recovery_of_the_dead(struct recovery *recovery, struct error *error)
 		uint32_t last = life == LIFE_DEAD ? incarnation : incarnation - (incarnation > 0);
 		for (uint32_t dead = recovery->done[row] + 1; dead <= last; dead++) {
 			int status = recover_row(recovery, row, dead, error);
-			if (status == -EAGAIN)
-				break; /* the supervisor rings when it has understood */
+			if (status == BROKER_HELD)
+				result = status; /* an older life's lease is in the way of this slot, and of no other */
+			if (status == -EAGAIN || status == BROKER_HELD)
+				break; /* -EAGAIN: the supervisor rings when it has understood */
 			if (status < 0)
 				return status;
 			recovery->done[row] = dead;
 		}
 	}
-	return 0;
+	return result;
 }
 
 /* ---- leases without an owner ---- */
@@ -327,12 +334,15 @@ static int recover_lost(struct recovery *recovery, const struct broker_held *hel
 	static struct inheritance inheritance;
 	const char *end = memchr(held->elements.data, ' ', held->elements.length);
 	size_t length = end ? (size_t)(end - held->elements.data) : held->elements.length;
+	int row = find_row(recovery->node, held->slot);
 
-	if (length >= TASK_ELEMENT_MAX)
-		return error_set(error, BROKER_UNFIT, "lease of %s names no task", held->slot);
 	inheritance =
 		(struct inheritance){.slot = held->slot, .generation = held->generation, .judgement = judge_lost()};
-	memcpy(inheritance.running, held->elements.data, length);
+	/* Of a death of ours that is long past the outbox may still tell; else the first one is taken for the running one. */
+	if ((row < 0 ||
+		    !read_outbox(&scoreboard_area(recovery->node->scoreboard, (unsigned)row)->outbox, &inheritance)) &&
+		length < TASK_ELEMENT_MAX)
+		memcpy(inheritance.running, held->elements.data, length);
 	return recover(recovery, &inheritance, error);
 }
 
@@ -340,7 +350,7 @@ int recovery_of_leases(struct recovery *recovery, const char *node_id, struct er
 {
 	struct broker_holdings holdings;
 
-	int status = broker_holdings(recovery->broker, node_id, deadline(), &holdings, error);
+	int status = broker_holdings(recovery->broker, node_id, clock_mono_after(CALL_MS), &holdings, error);
 	if (status < 0)
 		return status;
 	for (size_t i = 0; i < holdings.count && status == 0; i++)

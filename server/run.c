@@ -39,15 +39,12 @@ static int64_t wall_ms(const struct worker *worker, int64_t mono_ns)
 
 /* ---- what a task may do to its worker ---- */
 
-/* A promise earlier than the supervisor's sleep wakes it (both words are sequentially consistent: one sees the other). */
+/* A task's promise is bounded by its own timeout. */
 static void promise(struct worker *worker, int64_t now, int64_t until)
 {
 	int64_t latest = worker->timeout_ns == INT64_MAX ? INT64_MAX : worker->started_mono_ns + worker->timeout_ns;
 
-	worker->area->alive_until = until < latest ? until : latest;
-	worker->area->beat_at = now;
-	if (worker->area->alive_until < worker->node->scoreboard->header->wake_at)
-		io_bell_ring(worker->node->bell_supervisor);
+	worker_promise(worker, now, until < latest ? until : latest);
 }
 
 static void host_beat(void *context, int64_t for_ms)
@@ -125,7 +122,7 @@ static int submit(struct worker *worker, const json_t *task, const char *text, s
 	struct broker_submission item = {.task = &submission};
 	struct broker_batch batch = {
 		.submissions = &item, .submission_count = 1, .created_ms = now_ms, .source = TASK_SOURCE_HANDLER};
-	status = broker_batch(worker->broker, &batch, clock_mono_ns() + PUSH_MS * CLOCK_NS_PER_MS, error);
+	status = broker_batch(worker->broker, &batch, clock_mono_after(PUSH_MS), error);
 	broker_batch_fini(&batch);
 	if (status == 0 && !item.duplicate)
 		worker->area->totals[submission.queue].submitted_handler++;
@@ -248,7 +245,6 @@ static void call_handler(struct worker *worker, struct run *run)
 /* Between in_task and the claim: whatever goes wrong here is the task's doing. */
 static void execute(struct worker *worker, struct run *run, bool well_formed, const struct error *malformed)
 {
-	worker->area->serial++;
 	worker->area->in_task = 1;
 	if (well_formed)
 		call_handler(worker, run);
@@ -329,7 +325,7 @@ static void settle(struct worker *worker, struct run *run, struct buffer *record
 		.ended_ms = wall_ms(worker, run->ended_mono_ns),
 		.delay_ms = run->result.delay_ms,
 		.max_attempts = run->order.max_attempts,
-		.random = (double)(random() % 1024) / 1024,
+		.random = id_chance(),
 	};
 
 	if (was_told_to_stop(worker)) {
@@ -368,6 +364,7 @@ bool run_task(struct worker *worker, unsigned i, struct buffer *record)
 	bool well_formed = status == 0;
 	worker->timeout_ns = run.order.timeout_ms == SCHEMA_NONE ? INT64_MAX : run.order.timeout_ms * CLOCK_NS_PER_MS;
 	show(worker, &run, wall_ms(worker, worker->started_mono_ns));
+	worker->area->serial++; /* before it is begun: an order about the task before is none about this one */
 	bool begun = batch_begin(&worker->batch, i, wall_ms(worker, worker->started_mono_ns));
 	if (begun) {
 		int64_t silence_ms = worker->pool->heartbeat_timeout_ms;

@@ -3,6 +3,7 @@
 #include "core/broker.h"
 #include "core/clock.h"
 #include "core/control.h"
+#include "core/id.h"
 #include "core/io.h"
 #include "core/log.h"
 #include "server/embedded.h"
@@ -48,16 +49,6 @@ struct scheduler {
 	char description[512]; /* of the node, for others */
 };
 
-static int64_t deadline(void)
-{
-	return clock_mono_ns() + CALL_MS * CLOCK_NS_PER_MS;
-}
-
-static double chance(void)
-{
-	return (double)(random() % 1024) / 1024;
-}
-
 static void promise(struct scheduler *scheduler)
 {
 	int64_t now = clock_mono_ns();
@@ -77,7 +68,7 @@ static int move_due(struct scheduler *scheduler, struct error *error)
 	if (scheduler->due_at > 0)
 		header->scheduler_lag_us = (clock_mono_ns() - scheduler->due_at) / 1000;
 	do {
-		moved = broker_due(scheduler->broker, deadline(), &next_ms, error);
+		moved = broker_due(scheduler->broker, clock_mono_after(CALL_MS), &next_ms, error);
 		if (moved < 0)
 			return moved;
 		promise(scheduler);
@@ -93,7 +84,7 @@ static int deliver_cancels(struct scheduler *scheduler, struct error *error)
 	char(*ids)[ID_MAX + 1] = NULL;
 	size_t count = 0;
 
-	int status = broker_cancels(scheduler->broker, deadline(), &ids, &count, error);
+	int status = broker_cancels(scheduler->broker, clock_mono_after(CALL_MS), &ids, &count, error);
 	if (status < 0)
 		return status;
 	for (unsigned row = ROW_WORKERS; count > 0 && row < scoreboard->header->row_count; row++) {
@@ -118,7 +109,7 @@ static int retain(struct scheduler *scheduler, struct error *error)
 	int dropped;
 
 	do
-		dropped = broker_retain(scheduler->broker, deadline(), error);
+		dropped = broker_retain(scheduler->broker, clock_mono_after(CALL_MS), error);
 	while (dropped > 0 && clock_mono_ns() < end);
 	if (dropped > 0)
 		scheduler->tick_at = clock_mono_ns(); /* there is more */
@@ -132,7 +123,7 @@ static int tick(struct scheduler *scheduler, struct error *error)
 
 	scheduler->tick_at = clock_mono_ns() + TICK_MS * CLOCK_NS_PER_MS;
 	int status = broker_node(scheduler->broker, scheduler->node->id, scheduler->node->config->node_timeout_ms,
-		scheduler->description, deadline(), &lost, &lost_count, error);
+		scheduler->description, clock_mono_after(CALL_MS), &lost, &lost_count, error);
 	for (size_t i = 0; status == 0 && i < lost_count; i++) {
 		if (strcmp(lost[i], scheduler->node->id) == 0)
 			continue;
@@ -154,10 +145,20 @@ static int sweep(struct scheduler *scheduler, struct error *error)
 	return status;
 }
 
+/* What the dead held; first, if that is in the way, what they held in former lives of this node. */
+static int recover(struct scheduler *scheduler, struct error *error)
+{
+	int status = recovery_of_the_dead(&scheduler->recovery, error);
+
+	if (status == BROKER_HELD)
+		status = sweep(scheduler, error);
+	return status;
+}
+
 static int do_duties(struct scheduler *scheduler, struct error *error)
 {
 	int64_t now = clock_mono_ns();
-	int status = recovery_of_the_dead(&scheduler->recovery, error);
+	int status = recover(scheduler, error);
 
 	if (status == 0 && now >= scheduler->due_at)
 		status = move_due(scheduler, error);
@@ -185,7 +186,7 @@ static void serve(struct scheduler *scheduler)
 	}
 	if (++scheduler->failures == AWAY_FAILURES)
 		log_warn("broker does not answer, waiting for it", LOG_TEXT("error", error.text));
-	scheduler->retry_at = clock_mono_ns() + broker_backoff_ms(scheduler->failures, chance()) * CLOCK_NS_PER_MS;
+	scheduler->retry_at = clock_mono_ns() + broker_backoff_ms(scheduler->failures, id_chance()) * CLOCK_NS_PER_MS;
 }
 
 /* ---- waiters ---- */
@@ -197,14 +198,15 @@ static void fail_waiter(const struct scheduler *scheduler, struct waiter *waiter
 			LOG_TEXT("queue", scheduler->node->config->queues[waiter->queue].name), LOG_TEXT("error", why));
 	broker_disconnect(waiter->broker);
 	waiter->waiting = false;
-	waiter->until = clock_mono_ns() + broker_backoff_ms(++waiter->failures, chance()) * CLOCK_NS_PER_MS;
+	waiter->until = clock_mono_ns() + broker_backoff_ms(++waiter->failures, id_chance()) * CLOCK_NS_PER_MS;
 }
 
 static void send_waiter(const struct scheduler *scheduler, struct waiter *waiter)
 {
 	struct error error;
-	int status = waiter->queue < 0 ? broker_wait_due(waiter->broker, deadline(), &error)
-				       : broker_wait_list(waiter->broker, waiter->queue, deadline(), &error);
+	int status = waiter->queue < 0
+			     ? broker_wait_due(waiter->broker, clock_mono_after(CALL_MS), &error)
+			     : broker_wait_list(waiter->broker, waiter->queue, clock_mono_after(CALL_MS), &error);
 
 	if (status < 0) {
 		fail_waiter(scheduler, waiter, error.text);
@@ -248,7 +250,7 @@ static int open_waiters(struct scheduler *scheduler)
 	const struct config *config = scheduler->node->config;
 
 	for (int queue = -1; queue < (int)config->queue_count; queue++) {
-		if (queue >= 0 && !config->queues[queue].list)
+		if (queue >= 0 && (!config->queues[queue].list || config->queues[queue].removed))
 			continue;
 		struct waiter *waiter = &scheduler->waiters[scheduler->waiter_count++];
 		waiter->queue = queue;
@@ -307,15 +309,15 @@ static void leave(struct scheduler *scheduler)
 	for (;;) {
 		promise(scheduler);
 		status = recovery_of_the_dead(&scheduler->recovery, &error);
-		if (status == 0)
+		if (status == 0 || status == BROKER_HELD)
 			status = recovery_of_leases(&scheduler->recovery, scheduler->node->id, &error);
-		int64_t again = clock_mono_ns() + broker_backoff_ms(++failures, chance()) * CLOCK_NS_PER_MS;
+		int64_t again = clock_mono_ns() + broker_backoff_ms(++failures, id_chance()) * CLOCK_NS_PER_MS;
 		if (status == 0 || again > end)
 			break;
 		(void)io_poll(NULL, 0, again);
 	}
 	if (status == 0)
-		status = broker_node_leave(scheduler->broker, scheduler->node->id, deadline(), &error);
+		status = broker_node_leave(scheduler->broker, scheduler->node->id, clock_mono_after(CALL_MS), &error);
 	if (status < 0)
 		log_warn("stopping without the broker: tasks in hand are taken up again at the next start",
 			LOG_TEXT("error", error.text));
@@ -373,7 +375,6 @@ int scheduler_main(const struct node *node, int stop_fd)
 	scheduler.node = node;
 	scheduler.area = scoreboard_area(node->scoreboard, ROW_SCHEDULER);
 	promise(&scheduler);
-	srandom((unsigned)clock_mono_ns() ^ (unsigned)getpid());
 	if (describe(&scheduler) < 0 || broker_open(&scheduler.broker, node->config) < 0 ||
 		open_waiters(&scheduler) < 0) {
 		log_error("scheduler cannot start: no memory");
@@ -389,6 +390,7 @@ int scheduler_main(const struct node *node, int stop_fd)
 		serve(&scheduler);
 		tend_waiters(&scheduler);
 	} while (sleep_for_more(&scheduler, stop_fd));
-	leave(&scheduler);
+	if (node->scoreboard->header->stage != STAGE_RUN) /* else it is only rolled */
+		leave(&scheduler);
 	return 0;
 }

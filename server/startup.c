@@ -25,6 +25,7 @@ enum {
 	DEAD_HOLDER_MS = 10000,
 	LOCK_LOOK_MS = 10,
 	BROKER_MS = 1000,
+	EPOCH_MAX = (1 << 21) - 2, /* a generation must stay below 2^53 */
 };
 
 /* ---- the state directory ---- */
@@ -139,7 +140,7 @@ static int write_text(const char *directory, const char *name, const char *text,
 
 	(void)snprintf(path, sizeof path, "%s/%s", directory, name);
 	int status = io_replace_file(path, text, strlen(text));
-	if (status == 0 && geteuid() == 0 && chown(path, privilege->uid, privilege->gid) != 0)
+	if (status == 0 && geteuid() == 0 && lchown(path, privilege->uid, privilege->gid) != 0)
 		status = -errno;
 	return status;
 }
@@ -165,24 +166,30 @@ static int identify(struct node *node, const struct privilege *privilege, struct
 	const char *directory = node->config->state_dir;
 	char text[64], id[ID_LENGTH + 1];
 	int64_t epoch = 0;
-	int status = 0;
 
 	read_text(directory, "node", text, sizeof text);
-	if (id_is_valid(text, strlen(text)) && strlen(text) <= NODE_ID_MAX) {
+	const bool known = id_is_valid(text, strlen(text)) && strlen(text) <= NODE_ID_MAX;
+	if (known) {
 		memcpy(node->id, text, strlen(text) + 1);
 	} else {
 		id_generate(id);
 		for (size_t i = 0; i <= ID_LENGTH; i++)
 			node->id[i] = (char)tolower((unsigned char)id[i]);
-		status = write_text(directory, "node", node->id, privilege);
 	}
 	read_text(directory, "epoch", text, sizeof text);
-	if (units_parse_integer(text, 0, (1 << 21) - 2, &epoch) < 0)
+	if (units_parse_integer(text, 0, EPOCH_MAX, &epoch) < 0) {
+		if (known) /* a count that begins anew would be older than what is leased under the old one */
+			return error_set(error, -EINVAL,
+				"'%s/epoch' cannot be read: remove '%s/node' too, and this is a new node", directory,
+				directory);
 		epoch = 0;
+	}
 	node->epoch = (uint32_t)epoch + 1;
 	(void)snprintf(text, sizeof text, "%u", node->epoch);
-	if (status == 0)
-		status = write_text(directory, "epoch", text, privilege);
+	int status = write_text(directory, "epoch", text, privilege);
+	if (status == 0 && !known)
+		status =
+			write_text(directory, "node", node->id, privilege); /* last: a node that is known has a count */
 	if (status < 0)
 		return error_set(error, status, "cannot write to state_dir '%s': %s", directory, strerror(-status));
 	if (gethostname(node->host, sizeof node->host - 1) != 0)
@@ -195,7 +202,7 @@ static int open_demo(struct node *node, const struct privilege *privilege)
 	char path[600];
 
 	(void)snprintf(path, sizeof path, "%s/demo", node->config->state_dir);
-	if (mkdir(path, 0700) == 0 && geteuid() == 0 && chown(path, privilege->uid, privilege->gid) != 0)
+	if (mkdir(path, 0700) == 0 && geteuid() == 0 && lchown(path, privilege->uid, privilege->gid) != 0)
 		log_warn("cannot give a directory to the user", LOG_TEXT("path", path),
 			LOG_TEXT("user", privilege->name));
 	return open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
@@ -247,10 +254,14 @@ int startup_check_broker(const struct config *config, struct error *error)
 
 void startup_give_log(const struct config *config, const struct privilege *privilege)
 {
+	struct stat info;
+
 	if (!config->log.file || geteuid() != 0)
 		return;
-	int fd = open(config->log.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
-	if (fd < 0 || fchown(fd, privilege->uid, privilege->gid) != 0)
+	int fd = open(config->log.file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY | O_NOFOLLOW, 0640);
+	/* Its folder may be the user's: what is given away must be a file of its own, not a link to one of root's. */
+	if (fd < 0 || fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) || info.st_nlink != 1 ||
+		fchown(fd, privilege->uid, privilege->gid) != 0)
 		log_warn("cannot give log.file to the user", LOG_TEXT("file", config->log.file),
 			LOG_TEXT("user", privilege->name));
 	io_close(&fd);
@@ -262,7 +273,8 @@ int startup_open_channels(struct node *node, struct error *error)
 {
 	node->bell_supervisor = io_bell_new();
 	node->bell_scheduler = io_bell_new();
-	if (node->bell_supervisor < 0 || node->bell_scheduler < 0 ||
+	node->bell_guardian = io_bell_new();
+	if (node->bell_supervisor < 0 || node->bell_scheduler < 0 || node->bell_guardian < 0 ||
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, node->control_api) != 0 ||
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, node->control_scheduler) != 0)
 		return error_set(error, -errno, "cannot make channels between processes: %s", strerror(errno));

@@ -1,5 +1,8 @@
 #include "server/strays.h"
 
+#include "core/clock.h"
+#include "core/io.h"
+
 #include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
@@ -7,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CHILDREN_MAX = SCOREBOARD_ROWS + STRAYS_OLD_MAX };
+enum { CHILDREN_MAX = SCOREBOARD_ROWS + STRAYS_OLD_MAX, REAP_MS = 50 };
 
 /* The children of this (single-threaded) process, as the kernel lists them; -1 when it cannot. */
 static int list_children(pid_t *children, int maximum)
@@ -56,14 +59,14 @@ void strays_init(struct strays *strays)
 	strays->old_count = count > 0 ? count : 0;
 }
 
-bool strays_end(const struct strays *strays, const struct scoreboard *scoreboard, pid_t supervisor)
+bool strays_end(const struct strays *strays, const struct scoreboard *scoreboard, const pid_t own[2])
 {
 	static pid_t children[CHILDREN_MAX];
 	int count = list_children(children, CHILDREN_MAX);
 
 	for (int i = 0; i < count; i++) {
 		pid_t pid = children[i];
-		if (pid == supervisor || is_among(strays->old, strays->old_count, pid))
+		if (is_among(own, 2, pid) || is_among(strays->old, strays->old_count, pid))
 			continue;
 		/* In this order: a child that is not in a row yet belongs to a row that is being started. */
 		bool starting = any_starting(scoreboard);
@@ -74,6 +77,17 @@ bool strays_end(const struct strays *strays, const struct scoreboard *scoreboard
 		(void)kill(pid, SIGKILL); /* our child, reaped by us alone: the pid cannot be another's */
 	}
 	return true;
+}
+
+/* One that hangs in the kernel is left to whoever comes after us. */
+static bool reap_soon(pid_t pid)
+{
+	const int64_t until = clock_mono_after(REAP_MS);
+	pid_t reaped;
+
+	while ((reaped = waitpid(pid, NULL, WNOHANG)) == 0 && clock_mono_ns() < until)
+		(void)io_poll(NULL, 0, clock_mono_after(1));
+	return reaped > 0;
 }
 
 void strays_end_all(const struct strays *strays)
@@ -88,7 +102,7 @@ void strays_end_all(const struct strays *strays)
 			if (is_among(strays->old, strays->old_count, children[i]))
 				continue;
 			(void)kill(children[i], SIGKILL);
-			left += waitpid(children[i], NULL, 0) > 0;
+			left += reap_soon(children[i]);
 		}
 	} while (left > 0); /* what they leave behind falls to us in turn */
 }

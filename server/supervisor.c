@@ -10,6 +10,7 @@
 #include "server/obituary.h"
 #include "server/policy.h"
 #include "server/process.h"
+#include "server/rollout.h"
 #include "server/scheduler.h"
 #include "server/worker.h"
 
@@ -30,6 +31,7 @@ enum {
 	PROCESS_PROMISE_MS = 10000, /* of api and scheduler, at their start */
 	STOP_RESERVE_MS = 400,      /* of an ordered stop's time, kept for recovery and the other processes */
 	CLONE_RETRY_MS = 100,
+	ROLL_LOOK_MS = 5, /* how often a roll looks whether the last one replaced is well */
 };
 
 struct slot {            /* what only this supervisor needs, and the next one finds out */
@@ -45,6 +47,7 @@ struct supervisor {
 	struct slot *slots; /* [SCOREBOARD_ROWS] */
 	bool measures_memory;
 	bool workers_gone, scheduler_gone, api_gone; /* in this turn */
+	bool rolling[SCOREBOARD_ROWS];               /* in this turn: rows whose turn it is to be replaced */
 };
 
 static const struct config_pool *pool_of(const struct supervisor *supervisor, unsigned row)
@@ -63,9 +66,9 @@ static __attribute__((noreturn)) void be_child(const struct supervisor *supervis
 	switch (row) {
 	case ROW_BROKER: embedded_exec(node);
 	case ROW_API: {
-		int keep[NODE_LISTENERS_MAX + 2] = {node->lock, node->control_api[1]};
-		memcpy(keep + 2, node->listeners, sizeof *keep * (size_t)node->listener_count);
-		process_keep(keep, 2 + (size_t)node->listener_count);
+		int keep[NODE_LISTENERS_MAX + 3] = {node->lock, node->control_api[1], node->config_text};
+		memcpy(keep + 3, node->listeners, sizeof *keep * (size_t)node->listener_count);
+		process_keep(keep, 3 + (size_t)node->listener_count);
 		process_become(node, row, SIGKILL);
 		_exit(api_main(node, process_stop_descriptor()));
 	}
@@ -122,6 +125,7 @@ static void start(struct supervisor *supervisor, unsigned row, int64_t now)
 	}
 	words->order = words->cancel = 0;
 	words->born_at = now;
+	supervisor->scoreboard->exits[row].started_with = supervisor->scoreboard->header->config_generation;
 	reset_area(supervisor, row, incarnation, now);
 	pid_t pid = process_clone(supervisor->scoreboard, row, PROCESS_SIBLING);
 	if (pid == 0)
@@ -137,11 +141,20 @@ static void start(struct supervisor *supervisor, unsigned row, int64_t now)
 
 /* ---- ending one ---- */
 
-static enum scoreboard_order order_of(const struct scoreboard_row_words *words)
+/* An order to end a task is void once that task is over and its worker beats on. */
+static enum scoreboard_order order_of(const struct supervisor *supervisor, unsigned row, int64_t now)
 {
-	uint64_t order = words->order;
+	const struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
+	const struct scoreboard_area *area = scoreboard_area(supervisor->scoreboard, row);
+	const uint64_t word = words->order;
+	const enum scoreboard_order order = scoreboard_low(word) & 0xff;
 
-	return scoreboard_high(order) == scoreboard_high(words->who) ? scoreboard_low(order) & 0xff : ORDER_NONE;
+	if (scoreboard_high(word) != scoreboard_high(words->who))
+		return ORDER_NONE;
+	if ((order == ORDER_ABORT || order == ORDER_CANCEL) && now <= area->alive_until &&
+		!scoreboard_order_meets(word, area->serial, area->in_task))
+		return ORDER_NONE;
+	return order;
 }
 
 /* Notes the order, then sends the signal: a death is never without its reason. */
@@ -150,7 +163,10 @@ static void give_order(struct supervisor *supervisor, unsigned row, enum scorebo
 {
 	struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
 
-	words->order = scoreboard_pair(scoreboard_high(words->who), (uint32_t)order | (uint32_t)ordered << 8);
+	const uint32_t serial = scoreboard_area(supervisor->scoreboard, row)->serial & 0xffff;
+
+	words->order =
+		scoreboard_pair(scoreboard_high(words->who), (uint32_t)order | (uint32_t)ordered << 8 | serial << 16);
 	words->order_at = now;
 	if (supervisor->slots[row].pidfd >= 0)
 		(void)syscall(SYS_pidfd_send_signal, supervisor->slots[row].pidfd, signal_number, NULL, 0);
@@ -158,11 +174,16 @@ static void give_order(struct supervisor *supervisor, unsigned row, enum scorebo
 
 /* ---- looking at one row ---- */
 
+static int64_t grace_ns(const struct supervisor *supervisor)
+{
+	return supervisor->node->config->shutdown_grace_ms * CLOCK_NS_PER_MS;
+}
+
 static int64_t stop_reserve_ns(const struct supervisor *supervisor)
 {
-	int64_t quarter_ms = supervisor->node->config->shutdown_grace_ms / 4;
+	int64_t quarter_ns = grace_ns(supervisor) / 4, most = STOP_RESERVE_MS * CLOCK_NS_PER_MS;
 
-	return (quarter_ms < STOP_RESERVE_MS ? quarter_ms : STOP_RESERVE_MS) * CLOCK_NS_PER_MS;
+	return quarter_ns < most ? quarter_ns : most;
 }
 
 /* Stop goes from the edge inwards: workers, then the scheduler that recovers what they held, then api, then the broker. */
@@ -180,17 +201,21 @@ static void view_wanted(const struct supervisor *supervisor, unsigned row, struc
 		view->drain = !running && supervisor->scheduler_gone;
 		view->wanted = !view->drain;
 		break;
-	case ROW_SCHEDULER:
-		view->drain = !running && supervisor->workers_gone;
-		view->wanted = !view->drain;
+	case ROW_SCHEDULER: /* wanted until it has left by itself: only then is everything recovered */
+		view->wanted = running || !supervisor->scheduler_gone;
+		view->drain = (!running && supervisor->workers_gone) || supervisor->rolling[row];
 		break;
 	default:
-		view->drain = !running || supervisor->scoreboard->rows[row].retired;
-		view->wanted = !view->drain;
+		view->wanted = running && !supervisor->scoreboard->rows[row].retired;
+		view->drain = !view->wanted || supervisor->rolling[row];
 		view->at_once = header->stage == STAGE_NOW;
 	}
-	if (!running)
-		view->stop_at = header->stop_at - (row >= ROW_WORKERS ? stop_reserve_ns(supervisor) : 0);
+	if (running)
+		return;
+	view->stop_at = header->stop_at - (row >= ROW_WORKERS ? stop_reserve_ns(supervisor) : 0);
+	/* A kill_grace longer than the whole stop must not leave its tasks no time at all. */
+	const int64_t half = (view->stop_at - (header->stop_at - grace_ns(supervisor))) / 2;
+	view->abort_at = view->stop_at - (view->kill_grace_ns < half ? view->kill_grace_ns : half);
 }
 
 static int64_t promise_of(const struct supervisor *supervisor, unsigned row)
@@ -228,10 +253,11 @@ static struct policy_view view_row(struct supervisor *supervisor, unsigned row, 
 		.life = scoreboard_life(supervisor->scoreboard, row, NULL, NULL),
 		.obeys = row >= ROW_WORKERS,
 		.promise = promise_of(supervisor, row),
-		.order = order_of(words),
+		.order = order_of(supervisor, row, now),
 		.order_at = words->order_at,
 		.kill_grace_ns = pool ? pool->kill_grace_ms * CLOCK_NS_PER_MS : 0,
 		.cancel_at = row >= ROW_WORKERS ? cancel_of(supervisor, row, now) : POLICY_NEVER,
+		.abort_at = POLICY_NEVER,
 		.stop_at = POLICY_NEVER,
 		.parked = scoreboard_is_parked(supervisor->scoreboard, row),
 		.start_at = words->start_at,
@@ -272,13 +298,18 @@ static void take_evidence(struct supervisor *supervisor, unsigned row, enum scor
 		LOG_INT("cpu_ms", exits->evidence.cpu_ms), LOG_INT("silent_ms", exits->evidence.silent_ms));
 }
 
+/* Before anything is decided about a dead row: why it died is bookkept, and the scheduler may recover what it held. */
+static void understand(struct supervisor *supervisor, unsigned row)
+{
+	if (!obituary_understand(supervisor->node, row))
+		return;
+	io_close(&supervisor->slots[row].pidfd);
+	io_bell_ring(supervisor->node->bell_scheduler);
+}
+
 /* Returns when to look again. */
 static int64_t tend(struct supervisor *supervisor, unsigned row, int64_t now)
 {
-	if (obituary_understand(supervisor->node, row)) {
-		io_close(&supervisor->slots[row].pidfd);
-		io_bell_ring(supervisor->node->bell_scheduler);
-	}
 	struct policy_view view = view_row(supervisor, row, now);
 	if (view.life == LIFE_ALIVE && view.order < ORDER_MEMORY && exceeds_memory(supervisor, row)) {
 		log_warn("worker is above max_memory, ending it", LOG_INT("row", row));
@@ -316,10 +347,11 @@ static void restart(struct supervisor *supervisor, unsigned row, int64_t now)
 
 	switch (scoreboard_life(supervisor->scoreboard, row, NULL, NULL)) {
 	case LIFE_ALIVE:
-		if (order_of(words) == ORDER_NONE)
+		if (order_of(supervisor, row, now) == ORDER_NONE)
 			give_order(supervisor, row, ORDER_DRAIN, ORDER_DRAIN, SIGTERM, now);
 		break;
 	case LIFE_DEAD: /* parked, or waiting out its back-off: now, then */
+		understand(supervisor, row);
 		if (supervisor->scoreboard->header->stage == STAGE_RUN && !words->retired)
 			start(supervisor, row, now);
 		break;
@@ -334,7 +366,7 @@ static void read_requests(struct supervisor *supervisor, int fd, unsigned asker,
 	int status;
 
 	while ((status = control_receive(fd, &request)) > 0) {
-		if (!is_current(supervisor, &request))
+		if (request.verb != CONTROL_RELOAD && !is_current(supervisor, &request))
 			continue; /* it was about a process that is gone */
 		switch ((enum control_verb)request.verb) {
 		case CONTROL_RESTART: restart(supervisor, request.row, now); break;
@@ -342,6 +374,7 @@ static void read_requests(struct supervisor *supervisor, int fd, unsigned asker,
 			supervisor->scoreboard->rows[request.row].cancel =
 				scoreboard_pair(request.incarnation, request.serial);
 			break;
+		case CONTROL_RELOAD: io_bell_ring(supervisor->node->bell_guardian); break;
 		case CONTROL_VERBS: break;
 		}
 	}
@@ -370,12 +403,21 @@ static bool is_gone(const struct supervisor *supervisor, unsigned row)
 	       scoreboard_life(supervisor->scoreboard, row, NULL, NULL) == LIFE_NEVER;
 }
 
+/* Gone, as it was told to, and with nothing left undone. */
+static bool has_left(const struct supervisor *supervisor, unsigned row)
+{
+	struct scoreboard_exit exit;
+
+	return is_gone(supervisor, row) && scoreboard_read_exit(supervisor->scoreboard, row, 0, &exit) &&
+	       exit.code == 0 && exit.order == ORDER_DRAIN;
+}
+
 static void see_who_is_gone(struct supervisor *supervisor)
 {
 	supervisor->workers_gone = true;
 	for (unsigned row = ROW_WORKERS; row < supervisor->scoreboard->header->row_count; row++)
 		supervisor->workers_gone &= is_gone(supervisor, row);
-	supervisor->scheduler_gone = supervisor->workers_gone && is_gone(supervisor, ROW_SCHEDULER);
+	supervisor->scheduler_gone = supervisor->workers_gone && has_left(supervisor, ROW_SCHEDULER);
 	supervisor->api_gone = supervisor->scheduler_gone && is_gone(supervisor, ROW_API);
 }
 
@@ -389,7 +431,11 @@ static int64_t tend_all(struct supervisor *supervisor, int64_t now)
 {
 	int64_t next = now + NAP_MS * CLOCK_NS_PER_MS;
 
+	for (unsigned row = ROW_BROKER; row < supervisor->scoreboard->header->row_count; row++)
+		understand(supervisor, row);
 	see_who_is_gone(supervisor);
+	if (rollout_mark(supervisor->scoreboard, supervisor->rolling))
+		next = now + ROLL_LOOK_MS * CLOCK_NS_PER_MS;
 	for (unsigned row = ROW_BROKER; row < supervisor->scoreboard->header->row_count; row++) {
 		int64_t again = tend(supervisor, row, now);
 		if (again < next)
@@ -411,7 +457,7 @@ static int64_t announce_sleep(struct supervisor *supervisor, int64_t next)
 		if (scoreboard_life(supervisor->scoreboard, row, NULL, NULL) != LIFE_ALIVE)
 			continue;
 		int64_t promise = promise_of(supervisor, row) + 1;
-		if (promise < next && order_of(&supervisor->scoreboard->rows[row]) < ORDER_CANCEL)
+		if (promise < next && order_of(supervisor, row, clock_mono_ns()) < ORDER_CANCEL)
 			next = promise;
 	}
 	return next;
@@ -457,10 +503,12 @@ static int take_over(struct supervisor *supervisor)
 
 int supervisor_main(const struct node *node, const struct privilege *privilege)
 {
-	struct supervisor supervisor = {.node = node, .scoreboard = node->scoreboard};
+	static struct supervisor supervisor; /* large, and the process has just one */
 	struct scoreboard_area *area = scoreboard_area(node->scoreboard, ROW_SUPERVISOR);
 	struct error error;
 
+	supervisor.node = node;
+	supervisor.scoreboard = node->scoreboard;
 	if (privilege_drop(privilege, &error) < 0) {
 		log_error(error.text);
 		return 71;
@@ -468,6 +516,7 @@ int supervisor_main(const struct node *node, const struct privilege *privilege)
 	process_die_with_guardian(node->scoreboard, SIGKILL);
 	if (take_over(&supervisor) < 0)
 		return 71;
+	rollout_lay_out(node);
 	int64_t expected = INT64_MAX;
 	for (;;) {
 		int64_t now = clock_mono_ns();

@@ -2,6 +2,7 @@
 
 #include "core/buffer.h"
 #include "core/clock.h"
+#include "core/id.h"
 #include "core/io.h"
 #include "core/log.h"
 #include "server/orders.h"
@@ -29,14 +30,23 @@ enum {
 
 /* ---- promises ---- */
 
-static void promise_idle(struct worker *worker, int64_t now)
+/* Both words are sequentially consistent: the supervisor sees the promise before it sleeps, or we see until when it does. */
+void worker_promise(struct worker *worker, int64_t now_mono_ns, int64_t until_mono_ns)
 {
-	worker->area->alive_until = now + worker->pool->heartbeat_timeout_ms * CLOCK_NS_PER_MS;
-	worker->area->beat_at = now;
+	worker->area->alive_until = until_mono_ns;
+	worker->area->beat_at = now_mono_ns;
+	if (until_mono_ns < worker->node->scoreboard->header->wake_at)
+		io_bell_ring(worker->node->bell_supervisor);
 }
 
-/* With a short heartbeat_timeout waits are shorter too, so that every wait ends before the promise does. */
-static int64_t bounded_ms(const struct worker *worker, int64_t ms)
+static void promise_idle(struct worker *worker)
+{
+	int64_t now = clock_mono_ns();
+
+	worker_promise(worker, now, now + worker->pool->heartbeat_timeout_ms * CLOCK_NS_PER_MS);
+}
+
+int64_t worker_bounded_ms(const struct worker *worker, int64_t ms)
 {
 	int64_t third = worker->pool->heartbeat_timeout_ms / 3;
 
@@ -47,8 +57,8 @@ static void nap(struct worker *worker, int64_t ms)
 {
 	struct pollfd entry = {.fd = worker->stop_fd, .events = POLLIN};
 
-	promise_idle(worker, clock_mono_ns());
-	(void)io_poll(&entry, 1, clock_mono_ns() + bounded_ms(worker, ms) * CLOCK_NS_PER_MS);
+	promise_idle(worker);
+	(void)io_poll(&entry, 1, clock_mono_after(worker_bounded_ms(worker, ms)));
 }
 
 /* ---- turns ---- */
@@ -65,7 +75,7 @@ static void order_queues(const struct config_pool *pool, int *queues)
 		long total = 0;
 		for (size_t j = 0; !pool->strict && j < count; j++) {
 			total += left[j].weight;
-			if (random() % total < left[j].weight)
+			if (id_chance() * (double)total < left[j].weight)
 				chosen = j;
 		}
 		queues[i] = left[chosen].queue;
@@ -98,7 +108,7 @@ static bool cope(struct worker *worker, int status, const struct error *error, u
 	default:
 		if (++*failures == AWAY_FAILURES)
 			log_warn("broker does not answer, waiting for it", LOG_TEXT("error", error->text));
-		nap(worker, broker_backoff_ms(*failures, (double)(random() % 1024) / 1024));
+		nap(worker, broker_backoff_ms(*failures, id_chance()));
 	}
 	return !worker->draining;
 }
@@ -113,12 +123,13 @@ static bool turn(struct worker *worker, unsigned wanted, bool wait, const struct
 	unsigned failures = 0;
 	bool answered = false;
 
+	promise_idle(worker); /* the second thread may be in a call of its own */
 	(void)pthread_mutex_lock(&worker->call);
 	size_t count = batch_outcomes(&worker->batch, outcomes, positions);
 	if (extra)
 		outcomes[count] = *extra;
 	order_queues(worker->pool, queues);
-	const int wait_ms = wait ? (int)bounded_ms(worker, WAIT_MS) : 0;
+	const int wait_ms = wait ? (int)worker_bounded_ms(worker, WAIT_MS) : 0;
 	const struct broker_turn call = {
 		.slot = worker->name,
 		.generation = worker->generation,
@@ -133,9 +144,8 @@ static bool turn(struct worker *worker, unsigned wanted, bool wait, const struct
 	};
 	for (;;) {
 		struct error error = {""};
-		int64_t now = clock_mono_ns();
-		promise_idle(worker, now);
-		int64_t until = now + (wait_ms + bounded_ms(worker, ANSWER_MS)) * CLOCK_NS_PER_MS;
+		promise_idle(worker);
+		int64_t until = clock_mono_after(wait_ms + worker_bounded_ms(worker, ANSWER_MS));
 		int status = broker_turn(worker->broker, &call, until, ret_lease, &error);
 		answered = status == 0;
 		if (answered || !cope(worker, status, &error, &failures))
@@ -166,6 +176,7 @@ static bool report_now(struct worker *worker, unsigned i, const struct buffer *r
 	(void)pthread_mutex_lock(&worker->call);
 	batch_skip(&worker->batch, i);
 	(void)pthread_mutex_unlock(&worker->call);
+	orders_watch_batch(worker); /* its timer may have gone off meanwhile */
 	return true;
 }
 
@@ -297,7 +308,6 @@ int worker_main(const struct node *node, unsigned row)
 	worker.wanted = 1;
 	worker.batch.outbox = &worker.area->outbox;
 	node_worker_name(node, row, worker.name);
-	srandom((unsigned)worker.born_mono_ns ^ (unsigned)getpid());
 	if (scoreboard_protect(node->scoreboard, row) < 0)
 		log_warn("cannot protect the scoreboard from this worker");
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
@@ -313,7 +323,7 @@ int worker_main(const struct node *node, unsigned row)
 	}
 	log_info("worker started", LOG_INT("pid", getpid()));
 	worker.area->ready_at = clock_mono_ns();
-	promise_idle(&worker, worker.area->ready_at);
+	promise_idle(&worker);
 	if (!worker.draining)
 		worker.area->state = SCOREBOARD_IDLE;
 	work(&worker);

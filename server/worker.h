@@ -17,7 +17,15 @@
 #include <time.h>
 
 /* Runs in the freshly made worker of that row. Returns its exit status. */
+struct worker;
+
 int worker_main(const struct node *node, unsigned row);
+
+/* Says until when this process vouches to be heard of again; wakes a supervisor that would sleep past it. First thread. */
+void worker_promise(struct worker *worker, int64_t now_mono_ns, int64_t until_mono_ns);
+
+/* At most a third of the heartbeat_timeout: with a short one waits are shorter too, and end before the promise does. */
+int64_t worker_bounded_ms(const struct worker *worker, int64_t ms);
 
 enum { WORKER_SLOW_MS = 20 }; /* what waits behind a task that has run so long is given back */
 

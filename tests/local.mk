@@ -148,4 +148,7 @@ EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.p
 	tests/system/test_outcomes.py tests/system/test_plain_list.py tests/system/test_processes.py \
 	tests/system/test_queues_retention.py tests/system/test_seed_faults.py tests/system/test_submit.py \
 	tests/system/waiting.py tests/bench/beans.c tests/bench/bench_module.c tests/bench/latency.c \
-	tests/bench/rollcall.c tests/bench/run tests/chaos/effect.c tests/chaos/ledger.py
+	tests/bench/rollcall.c tests/bench/run tests/chaos/cutter.py tests/chaos/effect.c tests/chaos/faults.py \
+	tests/chaos/herd.py tests/chaos/ledger.py tests/chaos/load.py tests/chaos/run tests/chaos/sabotage.py \
+	tests/chaos/watch.py tests/fuzz/common.c tests/fuzz/config.c tests/fuzz/control.c tests/fuzz/document.c \
+	tests/fuzz/element.c tests/fuzz/fuzz.h tests/fuzz/http.c tests/fuzz/record.c tests/fuzz/units.c

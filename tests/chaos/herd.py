@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import redis
@@ -36,7 +35,7 @@ class Node(Muster):
         base.mkdir()
         super().__init__({**herd.settings(), "state_dir": str(base / "state")}, base=base,
                          launcher=["setpriv", "--pdeathsig", "KILL"])
-        self.index, self.name, self.up, self.stopped_supervisor = index, f"node {index}", False, []
+        self.index, self.name, self.up = index, f"node {index}", False
 
     def spawn(self):
         super().spawn()
@@ -111,8 +110,8 @@ class Herd:
         self.effect = harness.compile_module(HERE / "effect.c", self.folder / "effect.so")
         self.lines = self.folder / "lines"
         self.redis = self.relay = None
-        self.broker_at_rest = True  # neither paused nor stopped by us
-        self.memory_limited = False
+        self.broker_at_rest = True    # neither paused nor stopped by us
+        self.memory_limited = False  # by us
         self.seen_dead = set()
         if external:
             self.redis = Redis(self.folder / "redis")
@@ -181,11 +180,9 @@ class Herd:
             if not node.up or node.process.poll() is not None:
                 node.spawn()
             for role in ("broker", "supervisor", "api", "scheduler"):
-                with contextlib.closing(node.strike(role, signal.SIGCONT) or contextlib.nullcontext()) if False \
-                        else contextlib.ExitStack() as stack:
-                    handle = node.strike(role, signal.SIGCONT)
-                    if handle:
-                        stack.callback(handle.close)
+                handle = node.strike(role, signal.SIGCONT)
+                if handle:
+                    handle.close()
         if self.memory_limited:
             until(self.lift_memory_limit, 30, "the limit on memory is lifted")
 
@@ -220,7 +217,3 @@ class Herd:
             self.redis.stop(signal.SIGKILL)
         if not keep:
             shutil.rmtree(self.folder, ignore_errors=True)
-
-
-def now():
-    return time.monotonic()

@@ -38,7 +38,7 @@ class View:
     state: str
     attempts: int
     crashes: int
-    max_attempts: int
+    max_attempts: int = field(compare=False)  # a record has it only after an execution
     kinds: list = field(default_factory=list)  # of the executions that did not succeed (at most the last ten)
     error: str = ""
     message: str = ""
@@ -152,7 +152,7 @@ class Tail:
 class Ledger:
     """All entries, by text. Any thread may call; what is wrong is collected in `wrong`: {zero: [sentence]}."""
 
-    SHOWN = 50  # sentences that are kept of one zero; all are counted
+    SHOWN = 12  # sentences that are kept of one zero; all are counted
 
     def __init__(self, prefix):
         self.prefix = prefix

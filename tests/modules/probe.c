@@ -52,9 +52,9 @@ static enum muster_end document(struct muster_task *task)
 static enum muster_end about(struct muster_task *task)
 {
 	return muster_ok(
-	        task, json_pack("{s:s, s:s, s:s, s:s, s:i, s:I}", "id", muster_id(task), "class", muster_class(task),
-	                      "method", muster_method(task), "queue", muster_queue(task), "attempt",
-	                      muster_attempt(task), "deadline_ms", (json_int_t)muster_deadline_ms(task)));
+		task, json_pack("{s:s, s:s, s:s, s:s, s:i, s:I}", "id", muster_id(task), "class", muster_class(task),
+			      "method", muster_method(task), "queue", muster_queue(task), "attempt",
+			      muster_attempt(task), "deadline_ms", (json_int_t)muster_deadline_ms(task)));
 }
 
 /* mark(path, how): appends "id attempt pid", then ends as `how` says: ok, retry, fail. */
@@ -214,8 +214,8 @@ static enum muster_end children(struct muster_task *task)
 {
 	char script[600];
 	snprintf(script, sizeof(script),
-	        "sleep 1000 & echo $! >>%1$s; setsid sh -c 'echo $$ >>%1$s; exec sleep 1000' & echo $$ >>%1$s; wait",
-	        text_param(task, 0));
+		"sleep 1000 & echo $! >>%1$s; setsid sh -c 'echo $$ >>%1$s; exec sleep 1000' & echo $$ >>%1$s; wait",
+		text_param(task, 0));
 	char *argv[] = {"sh", "-c", script, NULL};
 	pid_t child;
 	if (posix_spawn(&child, "/bin/sh", NULL, NULL, argv, environ) != 0)
@@ -239,23 +239,23 @@ static void exiting(struct muster_task *task)
 }
 
 static const struct muster_method methods[] = {
-        {"document", document},
-        {"about", about},
-        {"mark", mark},
-        {"retry_after", retry_after},
-        {"retry_until", retry_until},
-        {"beat_for", beat_for},
-        {"beat_once", beat_once},
-        {"note", note},
-        {"say", say},
-        {"push", push},
-        {"result", result},
-        {"leave", leave},
-        {"eat", eat},
-        {"spin", spin},
-        {"hold_malloc", hold_malloc},
-        {"children", children},
-        {NULL, NULL},
+	{"document", document},
+	{"about", about},
+	{"mark", mark},
+	{"retry_after", retry_after},
+	{"retry_until", retry_until},
+	{"beat_for", beat_for},
+	{"beat_once", beat_once},
+	{"note", note},
+	{"say", say},
+	{"push", push},
+	{"result", result},
+	{"leave", leave},
+	{"eat", eat},
+	{"spin", spin},
+	{"hold_malloc", hold_malloc},
+	{"children", children},
+	{NULL, NULL},
 };
 
 MUSTER_EXPORT const struct muster_module muster_module = {MUSTER_ABI, "Probe", methods, NULL, exiting};

@@ -275,7 +275,7 @@ def test_pools(m):
 
 
 def test_nodes(m):
-    nodes = m.get("/v1/nodes").json["nodes"]
+    nodes = until(lambda: m.get("/v1/nodes").json["nodes"])
     assert len(nodes) == 1 and nodes[0]["self"] is True and nodes[0]["workers"] == 2
     assert nodes[0]["id"] == (m.state / "node").read_text().strip() and nodes[0]["host"] and nodes[0]["version"]
     assert re.match(r"^\d{4}-\d\d-\d\dT", nodes[0]["started_at"])
@@ -426,11 +426,14 @@ def test_a_client_that_leaves_while_it_waits_is_forgotten(m):
 
 def test_connections_above_the_limit_are_refused_and_the_service_goes_on(muster):
     one = muster({"limits": {"connections": 20}})
-    one.http.close()
-    many = [one.connect() for _ in range(60)]
-    for raw in many:
-        raw.close()
-    until(lambda: one.get("/healthz").status == 200)
+    for _ in range(10):
+        one.http.close()
+        many = [one.connect() for _ in range(60)]
+        for raw in many:
+            raw.close()
+        began = time.monotonic()
+        until(lambda: one.get("/healthz").status == 200)
+        assert time.monotonic() - began < bound(2), "places that are free again are given to who waits"
 
 
 def test_responses_carry_their_type_and_no_cache(m):

@@ -209,11 +209,11 @@ def test_a_node_that_was_killed_takes_up_where_it_was(muster):
     running = m.submit("Demo", "work", 2000)
     m.running(running)
     waiting = m.submit_many([{"class": "Demo", "method": "record", "param": ["after", str(n)]} for n in range(50)])
-    node = m.get("/v1/nodes").json["nodes"][0]["id"]
+    node = (m.state / "node").read_text()
     m.kill()
     until(lambda: not m.tree(), 5, "the whole tree has gone")
     m.start()
-    assert m.get("/v1/nodes").json["nodes"][0]["id"] == node
+    assert (m.state / "node").read_text() == node, "the same node as before"
     for id_ in waiting:
         assert m.wait_task(id_)["state"] == "succeeded"
     task = m.wait_task(running)

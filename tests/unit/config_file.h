@@ -21,7 +21,7 @@
 #include <cmocka.h>
 
 /* A directory with a configuration file in it, and one with modules. */
-static char directory[PATH_MAX / 2], file[PATH_MAX], modules[PATH_MAX];
+static char directory[PATH_MAX], file[PATH_MAX], modules[PATH_MAX];
 
 static void write_file(const char *path, const char *text, mode_t mode)
 {

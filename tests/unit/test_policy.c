@@ -20,6 +20,7 @@ static const struct policy_view healthy = {
 	.promise = NOW + 10 * S,
 	.kill_grace_ns = S / 2,
 	.cancel_at = POLICY_NEVER,
+	.abort_at = POLICY_NEVER,
 	.stop_at = POLICY_NEVER,
 };
 
@@ -99,12 +100,16 @@ static void a_cancelled_task_has_its_grace(void **state)
 static void a_stop_drains_then_aborts_in_time(void **state)
 {
 	(void)state;
-	expect("asked to leave", VIEW(v->drain = true, v->stop_at = NOW + 30 * S), POLICY_DRAIN, ORDER_DRAIN,
+	expect("asked to leave", VIEW(v->drain = true, v->abort_at = NOW + 30 * S), POLICY_DRAIN, ORDER_DRAIN,
 		POLICY_NEVER);
-	expect("leaving", VIEW(v->drain = true, v->stop_at = NOW + 5 * S, v->order = ORDER_DRAIN), POLICY_WAIT,
-		ORDER_NONE, NOW + 5 * S - S / 2);
-	expect("time is up", VIEW(v->drain = true, v->stop_at = NOW + S / 2, v->order = ORDER_DRAIN), POLICY_ABORT,
-		ORDER_STOP, POLICY_NEVER);
+	expect("leaving", VIEW(v->drain = true, v->abort_at = NOW + 5 * S, v->order = ORDER_DRAIN), POLICY_WAIT,
+		ORDER_NONE, NOW + 5 * S);
+	expect("time is up", VIEW(v->drain = true, v->abort_at = NOW, v->order = ORDER_DRAIN), POLICY_ABORT, ORDER_STOP,
+		POLICY_NEVER);
+	expect("grace longer than the stop",
+		VIEW(v->drain = true, v->stop_at = NOW, v->kill_grace_ns = 9 * S, v->order = ORDER_STOP,
+			v->order_at = NOW - S),
+		POLICY_KILL, ORDER_STOP, POLICY_NEVER);
 	expect("rolled without a limit", VIEW(v->drain = true, v->order = ORDER_DRAIN), POLICY_WAIT, ORDER_NONE,
 		NOW + 10 * S + 1);
 	expect("at once", VIEW(v->drain = true, v->at_once = true, v->order = ORDER_DRAIN), POLICY_KILL, ORDER_STOP,

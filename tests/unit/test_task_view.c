@@ -1,5 +1,7 @@
 #include "core/task.h"
 
+#include "core/clock.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -219,6 +221,22 @@ static void the_maximum_is_the_best_known(void **state)
 	}
 }
 
+/* Our own writing never has them; Redis may have been written to by somebody else. */
+static void times_that_cannot_be_written_are_null(void **state)
+{
+	(void)state;
+	struct task_head head = head_of(TASK_SOURCE_HTTP, order);
+	struct task_record record = {
+		.state = TASK_DEAD, .worker = "w", .started_ms = INT64_MAX, .finished_ms = CLOCK_LAST_MS + 1};
+	head.run_at_ms = CLOCK_LAST_MS;
+	struct task_facts facts = facts_of(&head, &record);
+	json_t *view = task_view(&facts);
+	assert_true(json_is_null(json_object_get(view, "started_at")));
+	assert_true(json_is_null(json_object_get(view, "finished_at")));
+	assert_string_equal(json_string_value(json_object_get(view, "run_at")), "9999-12-31T23:59:59.999Z");
+	json_decref(view);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -229,6 +247,7 @@ int main(void)
 		cmocka_unit_test(a_succeeded_task_shows_its_result),
 		cmocka_unit_test(whatever_came_in_can_be_shown),
 		cmocka_unit_test(the_maximum_is_the_best_known),
+		cmocka_unit_test(times_that_cannot_be_written_are_null),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
