@@ -14,7 +14,8 @@ struct http_door { /* one listening socket */
 	struct MHD_Daemon *daemon; /* owned */
 	int epoll_fd;              /* the daemon's */
 	bool unix_socket;
-	bool ready; /* run again at once */
+	bool ready;     /* run again at once */
+	unsigned limit; /* most connections at once */
 };
 
 struct http {

@@ -24,7 +24,7 @@ static int open_door(struct http_door *door, struct http *http, int listener)
 {
 	unsigned limit = (unsigned)http->api->node->config->limits.connections;
 
-	*door = (struct http_door){.http = http, .unix_socket = is_unix_socket(listener)};
+	*door = (struct http_door){.http = http, .limit = limit, .unix_socket = is_unix_socket(listener)};
 	/* TURBO: else data and the client's end, arriving together, leave the connection open until its timeout. */
 	door->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
 		exchange_access, door, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
@@ -99,14 +99,30 @@ int http_timeout_ms(const struct http *http, int most_ms)
 	return most_ms;
 }
 
+static bool is_full(const struct http_door *door)
+{
+	return MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS)->num_connections >= door->limit;
+}
+
+/* At its limit libmicrohttpd stops listening; it begins again at the start of a run, so one that made room is followed by
+ * another. */
+static void run_door(struct http_door *door)
+{
+	bool was_full = is_full(door);
+
+	door->ready = false;
+	(void)MHD_run(door->daemon); /* MHD_NO: not in external mode, which it is */
+	if (was_full && !is_full(door))
+		door->ready = true;
+}
+
 void http_run(struct http *http)
 {
 	exchange_sweep(http);
 	for (size_t i = 0; i < http->door_count; i++) {
 		if (door_timeout_ms(&http->doors[i], 1) > 0)
 			continue;
-		http->doors[i].ready = false;
-		(void)MHD_run(http->doors[i].daemon); /* MHD_NO: not in external mode, which it is */
+		run_door(&http->doors[i]);
 	}
 }
 

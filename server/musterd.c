@@ -42,7 +42,8 @@ static const struct argp_option option_table[] = {
 	{0},
 };
 
-const char *argp_program_version = "musterd " MUSTER_VERSION;
+/* argp looks it up by name: it must be visible. */
+__attribute__((visibility("default"))) const char *argp_program_version = "musterd " MUSTER_VERSION;
 
 static error_t read_option(int key, char *argument, struct argp_state *state)
 {

@@ -149,15 +149,16 @@ class StoppedEye(Eye):
     def __init__(self, herd, ledger):
         super().__init__(herd, ledger)
         self.waiting, self.took = [], []
+        self.lock = threading.Lock()
 
     def add(self, handle, name):
-        self.waiting = [*self.waiting, (handle, name, time.monotonic())]  # one writer adds, one replaces what it has judged
+        with self.lock:
+            self.waiting.append((handle, name, time.monotonic()))
 
     def watch(self):
         while not self.over.wait(LOOK_S):
-            for item in self.waiting:
-                if self.is_judged(*item):
-                    self.waiting = [other for other in self.waiting if other is not item]
+            with self.lock:
+                self.waiting = [item for item in self.waiting if not self.is_judged(*item)]
 
     def is_judged(self, handle, name, since):
         took = time.monotonic() - since

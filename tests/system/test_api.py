@@ -28,7 +28,7 @@ ROUTES = {  # path: methods it takes
 }
 LATER = [("POST", "/v1/tasks/x/retry"), ("GET", "/v1/tasks/x/why"), ("POST", "/v1/queues/default/pause"),
          ("POST", "/v1/queues/default/resume"), ("GET", "/v1/queues/default/tasks"), ("DELETE", "/v1/queues/default/tasks"),
-         ("POST", "/v1/queues/default/tasks/retry"), ("PATCH", "/v1/pools/default"), ("POST", "/v1/reload"),
+         ("POST", "/v1/queues/default/tasks/retry"), ("PATCH", "/v1/pools/default"),
          ("GET", "/v1/events"), ("GET", "/v1/schedules/x")]
 
 
