@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 static const int64_t stuck_ns = 5 * CLOCK_NS_PER_S;
+static const int64_t emptied_shown_ms = 3600 * 1000;
 static const int64_t ask_ns = 200 * CLOCK_NS_PER_MS; /* a broker that needs longer is not ready, and others wait */
 
 enum check { CHECK_BROKER, CHECK_WORKERS, CHECK_SCHEDULER, CHECK_PROGRESS, CHECK_CONFIG, CHECKS };
@@ -17,6 +18,7 @@ static const char *const check_names[CHECKS] = {"broker", "workers", "scheduler"
 
 struct checks {
 	struct error failed[CHECKS]; /* "": ok */
+	struct error warned[CHECKS]; /* "": nothing; the node is ready all the same */
 };
 
 static void fail(struct checks *checks, enum check check, const char *format, ...)
@@ -27,6 +29,17 @@ static void fail(struct checks *checks, enum check check, const char *format, ..
 
 	va_start(arguments, format);
 	(void)vsnprintf(checks->failed[check].text, sizeof checks->failed[check].text, format, arguments);
+	va_end(arguments);
+}
+
+static void warn(struct checks *checks, enum check check, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+static void warn(struct checks *checks, enum check check, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	(void)vsnprintf(checks->warned[check].text, sizeof checks->warned[check].text, format, arguments);
 	va_end(arguments);
 }
 
@@ -48,21 +61,42 @@ void health_alive(struct request *request)
 	problem_with(request, 503, "the supervisor has broken its promise", "checks", checks);
 }
 
+/* What a person should know of a broker that serves. */
+static void look_at_broker(struct checks *checks, const struct broker_state *state)
+{
+	int percent = broker_memory_percent(state);
+	char time[CLOCK_TEXT_SIZE];
+
+	if (percent >= BROKER_MEMORY_WARN_PERCENT)
+		warn(checks, CHECK_BROKER, "%d %% of the broker's memory (%lld of %lld bytes) are in use%s", percent,
+			(long long)state->memory_bytes, (long long)state->memory_limit,
+			percent >= 100 ? ": submissions are refused" : "");
+	if (state->emptied_ms == 0 || clock_wall_ms() - state->emptied_ms > emptied_shown_ms)
+		return;
+	clock_format(time, state->emptied_ms);
+	warn(checks, CHECK_BROKER,
+		"the broker was emptied behind Muster's back (FLUSHALL, or a restart without its data), noticed at %s: "
+		"all tasks from before are lost",
+		time);
+}
+
 /* The broker is asked anew, and says what waits. Returns whether it answered. */
 static bool check_broker(struct api *api, struct checks *checks, struct broker_depth depths[CONFIG_QUEUES_MAX])
 {
 	struct link *link = &api->link;
-	int64_t memory = 0, maximum = 0, unaccounted = 0, until;
+	struct broker_state state = {0};
+	int64_t until;
 	struct error *error = &checks->failed[CHECK_BROKER];
 
 	int status = link->up ? 0 : link_ask(link, ask_ns, error);
 	if (status == 0)
 		status = link_begin(link, &until, error);
 	if (status == 0)
-		status = link_end(link,
-			broker_depths(link->broker, depths, &memory, &maximum, &unaccounted, until, error), error);
+		status = link_end(link, broker_depths(link->broker, depths, &state, until, error), error);
 	if (status >= 0)
 		error->text[0] = '\0';
+	if (status >= 0)
+		look_at_broker(checks, &state);
 	else if (error->text[0] == '\0')
 		fail(checks, CHECK_BROKER, "the broker is away");
 	return status >= 0;
@@ -113,10 +147,12 @@ static json_t *checks_json(const struct checks *checks)
 {
 	json_t *result = json_object();
 
-	for (int i = 0; i < CHECKS; i++)
+	for (int i = 0; i < CHECKS; i++) {
+		const char *failed = checks->failed[i].text, *warned = checks->warned[i].text;
+		const char *text = failed[0] != '\0' ? failed : warned;
 		(void)json_object_set_new(result, check_names[i],
-			checks->failed[i].text[0] == '\0' ? json_string("ok")
-							  : answer_text(checks->failed[i].text, ERROR_TEXT_MAX));
+			text[0] == '\0' ? json_string("ok") : answer_text(text, ERROR_TEXT_MAX));
+	}
 	return result;
 }
 

@@ -110,23 +110,28 @@ static void write_depths(struct buffer *text, const struct config *config, const
 static void write_broker(struct buffer *text, struct api *api)
 {
 	struct broker_depth depths[CONFIG_QUEUES_MAX] = {0};
-	int64_t memory = 0, maximum = 0, unaccounted = 0, until;
+	struct broker_state state = {0};
+	int64_t until;
 	struct link *link = &api->link;
 	struct error error = {""};
 
 	int status = link_begin(link, &until, &error);
 	if (status == 0)
-		status = link_end(link,
-			broker_depths(link->broker, depths, &memory, &maximum, &unaccounted, until, &error), &error);
+		status = link_end(link, broker_depths(link->broker, depths, &state, until, &error), &error);
 	metric_head(text, "muster_broker_up", "gauge", "Whether the broker answers");
 	metric_value(text, "muster_broker_up", status >= 0);
 	if (status < 0)
 		return;
 	metric_head(text, "muster_broker_memory_bytes", "gauge", "Memory that the broker uses");
-	metric_value(text, "muster_broker_memory_bytes", memory);
+	metric_value(text, "muster_broker_memory_bytes", state.memory_bytes);
+	if (state.memory_limit > 0) {
+		metric_head(text, "muster_broker_memory_limit_bytes", "gauge",
+			"Bound of that memory: submissions are refused there");
+		metric_value(text, "muster_broker_memory_limit_bytes", state.memory_limit);
+	}
 	metric_head(text, "muster_tasks_unaccounted", "gauge",
 		"Tasks submitted and revived, less those ended and those alive; not 0 for long is a bug");
-	metric_value(text, "muster_tasks_unaccounted", unaccounted);
+	metric_value(text, "muster_tasks_unaccounted", state.unaccounted);
 	write_depths(text, api->node->config, depths);
 }
 

@@ -18,13 +18,13 @@ static json_t *queue_json(const char *name, const struct broker_depth *depth)
 static bool ask(struct request *request, struct broker_depth depths[CONFIG_QUEUES_MAX])
 {
 	struct link *link = &request->api->link;
-	int64_t memory = 0, maximum = 0, unaccounted = 0, until;
+	struct broker_state state = {0};
+	int64_t until;
 	struct error error = {""};
 
 	int status = link_begin(link, &until, &error);
 	if (status == 0)
-		status = link_end(link,
-			broker_depths(link->broker, depths, &memory, &maximum, &unaccounted, until, &error), &error);
+		status = link_end(link, broker_depths(link->broker, depths, &state, until, &error), &error);
 	if (status < 0)
 		problem_broker(request, status, &error);
 	return status >= 0;

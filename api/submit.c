@@ -41,13 +41,27 @@ static void answer_duplicate(struct request *request, const struct broker_look *
 	answer_header_format(request, "Location", "/v1/tasks/%s", look->id);
 }
 
+/* At the bound of the broker's memory producers are slowed down; workers go on. */
+static void problem_stored(struct request *request, const struct trip_result *result)
+{
+	if (result->status != BROKER_FULL) {
+		problem_broker(request, result->status, result->error);
+		return;
+	}
+	problem(request, 429,
+		"the broker's memory is full (limits.broker_memory, or its maxmemory): nothing was stored, try again "
+		"when "
+		"tasks have ended");
+	answer_header(request, "Retry-After", "1");
+}
+
 static void one_is_stored(struct request *request, const struct trip_result *result)
 {
 	const struct task_submission *task = &request->single;
 	struct api *api = request->api;
 
 	if (result->status < 0) {
-		problem_broker(request, result->status, result->error);
+		problem_stored(request, result);
 		return;
 	}
 	/* An id of our own making that is known already is this very task, said twice because the connection was cut. */
@@ -68,7 +82,7 @@ static void many_are_stored(struct request *request, const struct trip_result *r
 
 	if (result->status < 0) {
 		json_decref(ids);
-		problem_broker(request, result->status, result->error);
+		problem_stored(request, result);
 		return;
 	}
 	for (size_t i = 0; i < request->task_count; i++) {

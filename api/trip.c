@@ -69,13 +69,18 @@ void trip_add(struct trip *trip, struct request *request,
 	request->stage = REQUEST_ASKING;
 }
 
-static int call(struct trip *trip, struct broker_batch *words, struct link *link, struct error *error)
+/* What the broker said to the submissions, and to the look-ups. */
+struct said {
+	int stored, looked;
+};
+
+static struct said call(struct trip *trip, struct broker_batch *words, struct link *link, struct error *error)
 {
 	int64_t until;
 
 	int status = link_begin(link, &until, error);
 	if (status < 0)
-		return status;
+		return (struct said){status, status};
 	words->submissions = trip->submissions;
 	words->submission_count = trip->submission_count;
 	words->looks = trip->looks;
@@ -86,10 +91,16 @@ static int call(struct trip *trip, struct broker_batch *words, struct link *link
 	/* A broker that was started anew has cut the connection, and is there: once more. Saying it twice does no harm. */
 	if (status == BROKER_AWAY && clock_mono_ns() < until - CLOCK_NS_PER_S / 2)
 		status = broker_batch(link->broker, words, until, error);
-	return link_end(link, status, error);
+	struct said said = {status, status};
+	if (status == BROKER_FULL && words->look_count > 0) { /* nothing was stored, but look-ups can be answered */
+		words->submission_count = 0;
+		said.looked = broker_batch(link->broker, words, until, error);
+	}
+	(void)link_end(link, said.looked, error);
+	return said;
 }
 
-static void hand_out(struct trip *trip, int status, const struct error *error)
+static void hand_out(struct trip *trip, struct said said, const struct error *error)
 {
 	const struct broker_submission *submissions = trip->submissions;
 	const struct broker_look *looks = trip->looks;
@@ -98,7 +109,7 @@ static void hand_out(struct trip *trip, int status, const struct error *error)
 	/* A continuation may not add to the trip that brought it. */
 	for (size_t i = 0; i < count; i++) {
 		struct request *request = trip->requests[i];
-		struct trip_result result = {.status = status,
+		struct trip_result result = {.status = request->task_count > 0 ? said.stored : said.looked,
 			.error = error,
 			.submissions = submissions,
 			.look = request->looks ? looks : NULL};
@@ -116,8 +127,8 @@ bool trip_run(struct trip *trip, struct link *link)
 
 	if (trip->request_count == 0)
 		return false;
-	int status = call(trip, &words, link, &error);
-	hand_out(trip, status, &error);
+	struct said said = call(trip, &words, link, &error);
+	hand_out(trip, said, &error);
 	broker_batch_fini(&words);
 	trip->request_count = trip->submission_count = trip->look_count = trip->bytes = 0;
 	return true;

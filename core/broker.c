@@ -1,20 +1,13 @@
 #include "core/broker.h"
 
 #include "core/broker_internal.h"
-#include "core/clock.h"
-#include "core/io.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
 
 enum {
 	LAYOUT = 1, /* the value of {ns}:format */
@@ -22,6 +15,7 @@ enum {
 	GREETING_MAX = 16 * 1024,
 	BACKOFF_FIRST_MS = 2,
 	BACKOFF_LAST_MS = 1000,
+	GREETINGS_MAX = 5, /* in one attempt: where a cluster says our keys are, with the password as it is now */
 };
 
 static size_t count_near_lists(const struct config *config)
@@ -64,6 +58,12 @@ void broker_disconnect(struct broker *broker)
 	broker->redis = NULL;
 }
 
+static void forget_password(struct broker *broker)
+{
+	config_free_password(broker->password);
+	broker->password = NULL;
+}
+
 void broker_close(struct broker *broker)
 {
 	if (!broker)
@@ -71,6 +71,7 @@ void broker_close(struct broker *broker)
 	broker_disconnect(broker);
 	broker_reply_free(&broker->announcement);
 	buffer_fini(&broker->request);
+	forget_password(broker);
 	free(broker);
 }
 
@@ -82,8 +83,15 @@ void broker_observe(struct broker *broker, struct scoreboard_histogram *histogra
 void broker_describe(const struct broker *broker, char *text, size_t size)
 {
 	const struct config_broker *address = &broker->config->address;
-	int length = address->kind == CONFIG_BROKER_TCP ? snprintf(text, size, "%s:%d", address->host, address->port)
-							: snprintf(text, size, "%s", address->path);
+	int length;
+	if (broker->place.port > 0)
+		length = snprintf(text, size, "%s:%d", broker->place.host, broker->place.port);
+	else if (address->kind == CONFIG_BROKER_SENTINEL)
+		length = snprintf(text, size, "(master \"%s\" of the sentinels)", address->master);
+	else if (address->kind == CONFIG_BROKER_TCP)
+		length = snprintf(text, size, "%s:%d", address->host, address->port);
+	else
+		length = snprintf(text, size, "%s", address->path);
 	(void)length; /* cut when it is long: for people */
 }
 
@@ -98,69 +106,11 @@ int64_t broker_backoff_ms(unsigned failures, double random)
 	return wait_ms / 2 + (int64_t)(random * (double)(wait_ms / 2 + 1));
 }
 
-/* ---- connecting ---- */
-
-static int fail_connect(struct broker *broker, const char *why, struct error *error)
-{
-	char place[ERROR_TEXT_MAX / 2];
-	broker_describe(broker, place, sizeof place);
-	broker_disconnect(broker);
-	return error_set(error, BROKER_AWAY, "cannot reach the broker at %s: %s", place, why);
-}
-
-static int wait_connected(struct broker *broker, int64_t until_mono_ns, struct error *error)
-{
-	struct pollfd entry = {.fd = broker->redis->fd, .events = POLLOUT};
-	if (io_poll(&entry, 1, until_mono_ns) <= 0)
-		return fail_connect(broker, "no connection in time", error);
-	int failure = 0;
-	socklen_t length = sizeof failure;
-	if (getsockopt(broker->redis->fd, SOL_SOCKET, SO_ERROR, &failure, &length) < 0)
-		failure = errno;
-	return failure ? fail_connect(broker, strerror(failure), error) : 0;
-}
-
-static int open_connection(struct broker *broker, int64_t until_mono_ns, struct error *error)
-{
-	const struct config_broker *address = &broker->config->address;
-	bool tcp = address->kind == CONFIG_BROKER_TCP;
-	if (!tcp && strlen(address->path) >= sizeof((struct sockaddr_un *)NULL)->sun_path) /* hiredis would cut it */
-		return error_set(error, BROKER_UNFIT, "the broker's path %s is too long for a socket", address->path);
-	broker->redis =
-		tcp ? redisConnectNonBlock(address->host, address->port) : redisConnectUnixNonBlock(address->path);
-	if (!broker->redis)
-		return -ENOMEM;
-	if (broker->redis->err) {
-		char why[sizeof broker->redis->errstr];
-		memcpy(why, broker->redis->errstr, sizeof why);
-		return fail_connect(broker, why, error);
-	}
-	int one = 1;
-	if (fcntl(broker->redis->fd, F_SETFD, FD_CLOEXEC) < 0 ||
-		(tcp && setsockopt(broker->redis->fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one) < 0))
-		return fail_connect(broker, strerror(errno), error);
-	int status = wait_connected(broker, until_mono_ns, error);
-	if (status == 0 && tcp)
-		(void)redisEnableKeepAlive(
-			broker->redis); /* without it a vanished host is noticed by deadlines alone */
-	return status;
-}
-
 /* ---- is it fit ---- */
-
-/* The value of `name:` in the answer to INFO; NULL when it is not there. Ends at the line's end, not at a NUL. */
-static const char *info_value(const redisReply *info, const char *name)
-{
-	size_t length = strlen(name);
-	for (const char *line = info->str; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-		if (strncmp(line, name, length) == 0 && line[length] == ':')
-			return line + length + 1;
-	return NULL;
-}
 
 static int check_version(const redisReply *info, const char *place, struct error *error)
 {
-	const char *version = info_value(info, "redis_version");
+	const char *version = broker_info(info, "redis_version");
 	if (version && strtol(version, NULL, 10) >= VERSION_MAJOR_MIN)
 		return 0;
 	return error_set(error, BROKER_UNFIT, "the broker at %s is Redis %.*s: 7.0 or newer is needed", place,
@@ -169,7 +119,7 @@ static int check_version(const redisReply *info, const char *place, struct error
 
 static int check_eviction(const struct config *config, const redisReply *info, const char *place, struct error *error)
 {
-	const char *policy = info_value(info, "maxmemory_policy");
+	const char *policy = broker_info(info, "maxmemory_policy");
 	if (!policy || strncmp(policy, "noeviction", 10) == 0 || config->broker_evicts_accepted)
 		return 0;
 	return error_set(error, BROKER_UNFIT,
@@ -187,6 +137,12 @@ static int check_layout(const redisReply *format, const char *place, struct erro
 	return error_set(error, BROKER_UNFIT,
 		"the tasks in the broker at %s have layout %s, this version knows layout %s", place, format->str,
 		expected);
+}
+
+static bool is_cluster(const redisReply *server)
+{
+	const char *mode = server->type == REDIS_REPLY_STRING ? broker_info(server, "redis_mode") : NULL;
+	return mode && strncmp(mode, "cluster", 7) == 0;
 }
 
 static void begin_greeting(struct broker *broker)
@@ -213,16 +169,13 @@ static void append_greeting(struct broker *broker)
 {
 	const struct config_broker *address = &broker->config->address;
 	begin_greeting(broker);
-	if (address->password) {
-		broker_command(broker, "AUTH", address->user ? 2 : 1);
-		if (address->user)
-			broker_argument_text(broker, address->user);
-		broker_argument_text(broker, address->password);
-	}
+	broker_append_auth(broker);
 	if (address->db > 0) {
 		broker_command(broker, "SELECT", 1);
 		broker_argument_integer(broker, address->db);
 	}
+	if (address->kind == CONFIG_BROKER_SENTINEL)
+		broker_command(broker, "ROLE", 0);
 	broker_command(broker, "INFO", 1);
 	broker_argument_text(broker, "server");
 	broker_command(broker, "INFO", 1);
@@ -243,9 +196,20 @@ static int check_fit(struct broker *broker, redisReply *const *last_three, struc
 		status = check_eviction(broker->config, memory, place, error);
 	if (status == 0)
 		status = check_layout(format, place, error);
+	if (status == 0 && is_cluster(server))
+		status = broker_check_slots(broker, place, error);
 	if (status == 0 && format->type == REDIS_REPLY_NIL)
 		status = 1;
 	return status;
+}
+
+/* After a fail-over the sentinels may name a master that does not know it yet. */
+static int check_role(struct broker *broker, const redisReply *role, struct error *error)
+{
+	if (role->type == REDIS_REPLY_ARRAY && role->elements > 0 && role->element[0]->type == REDIS_REPLY_STRING &&
+		strcmp(role->element[0]->str, "master") == 0)
+		return 0;
+	return broker_lose(broker, "is named by the sentinels, but no master yet", error);
 }
 
 static int greet(struct broker *broker, int64_t until_mono_ns, struct error *error)
@@ -254,25 +218,86 @@ static int greet(struct broker *broker, int64_t until_mono_ns, struct error *err
 	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
 	append_greeting(broker);
 	size_t count = broker->command_count;
-	int status = broker_run(broker, &patience, replies, error);
+	int status = broker_run_here(broker, &patience, replies, error);
 	if (status < 0)
 		return status;
-	status = check_fit(broker, replies + count - 3, error);
+	if (broker->config->address.kind == CONFIG_BROKER_SENTINEL)
+		status = check_role(broker, replies[count - 4], error);
+	if (status == 0)
+		status = check_fit(broker, replies + count - 3, error);
+	bool cluster = status >= 0 && is_cluster(replies[count - 3]);
 	for (size_t i = 0; i < count; i++)
 		broker_reply_free(&replies[i]);
 	if (status == 1)
 		status = write_layout(broker, until_mono_ns, error);
+	if (status == 0 && cluster)
+		status = broker_learn(broker, until_mono_ns, error);
 	if (status < 0)
 		broker_disconnect(broker);
 	return status < 0 ? status : 0;
+}
+
+/* ---- the password ---- */
+
+/* Returns true when the file has another password than the one that was refused. Else the error says why not, too. */
+static bool read_password_anew(struct broker *broker, struct error *error)
+{
+	const struct config *config = broker->config;
+	const char *refused = broker->password ? broker->password : config->address.password;
+	char *password = NULL;
+	struct error why;
+	if (!config->broker_password_file)
+		return false;
+	if (config_read_password(config->broker_password_file, &password, &why) < 0) {
+		if (error)
+			(void)error_set(error, BROKER_REFUSED, "%.200s (and %.200s)", error->text, why.text);
+		return false;
+	}
+	bool is_new = strcmp(password, refused) != 0;
+	if (is_new)
+		forget_password(broker);
+	if (is_new)
+		broker->password = password;
+	else
+		config_free_password(password);
+	return is_new;
+}
+
+/* ---- connecting ---- */
+
+static int reach_and_greet(struct broker *broker, int64_t until_mono_ns, struct error *error)
+{
+	bool again = true;
+	int status = 0;
+	for (int tries = 0; again && tries < GREETINGS_MAX; tries++) {
+		broker->moved = false;
+		status = broker_reach(broker, until_mono_ns, error);
+		if (status == 0)
+			status = greet(broker, until_mono_ns, error);
+		again = status < 0 &&
+			(broker->moved || (status == BROKER_REFUSED && read_password_anew(broker, error)));
+	}
+	if (status < 0 && !broker->moved)
+		broker_doubt(broker);
+	return status;
 }
 
 int broker_connect(struct broker *broker, int64_t until_mono_ns, struct error *error)
 {
 	if (broker->redis)
 		return 0;
-	int status = open_connection(broker, until_mono_ns, error);
-	return status < 0 ? status : greet(broker, until_mono_ns, error);
+	/* A request that is to be said again elsewhere must outlive the greeting. */
+	struct buffer request = broker->request;
+	struct broker_command commands[BROKER_COMMANDS_MAX];
+	size_t command_count = broker->command_count;
+	memcpy(commands, broker->commands, sizeof commands);
+	buffer_init(&broker->request, GREETING_MAX);
+	int status = reach_and_greet(broker, until_mono_ns, error);
+	buffer_fini(&broker->request);
+	broker->request = request;
+	broker->command_count = command_count;
+	memcpy(broker->commands, commands, sizeof commands);
+	return status;
 }
 
 int broker_ping(struct broker *broker, int64_t until_mono_ns, struct error *error)

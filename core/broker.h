@@ -2,7 +2,9 @@
  *
  * A struct broker is one connection, used by one thread at a time. It connects when it is first used and again after a
  * failure; nothing in it blocks past the deadline that a call is given (absolute CLOCK_MONOTONIC ns). After any failure
- * but BROKER_GONE and BROKER_HELD the connection is closed: a reply that comes later is never taken for another's.
+ * but BROKER_GONE, BROKER_HELD and BROKER_FULL the connection is closed: a reply that comes later is never taken for
+ * another's. With sentinels, each connection is made to the master that they name then; a cluster's word that our keys
+ * are elsewhere is followed. A password that is refused is read anew from broker_password_file.
  * Operations that change something can be said again with the same arguments and change nothing twice.
  *
  * All keys carry the hash tag of the namespace: {ns}:tasks and so on (BROKER.md has the list). */
@@ -17,7 +19,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Failures, beside -ENOMEM. Which error reply of Redis means what is one table in broker_request.c. */
+/* Failures, beside -ENOMEM. Which error reply of Redis means what is one table in broker_reply.c. */
 enum {
 	BROKER_AWAY = -107,     /* -ENOTCONN: cut, deadline, LOADING, BUSY, …: wait, then the same call again */
 	BROKER_GONE = -116,     /* -ESTALE: that incarnation was recovered, or a later call has overtaken this one */
@@ -86,7 +88,9 @@ struct broker_lease {
 };
 
 /* Settles outcomes, then takes up to `want` (what the slot already holds counts and is not answered again, except for a
- * repeated sequence). Returns 0 with the lease (maybe empty), or a failure. */
+ * repeated sequence). A slot says its sequences without a gap: one means that Redis was set back (a fail-over, a file cut
+ * at its end), and what the slot holds there without reporting it goes back to its queue, if want is not 0. Returns 0 with
+ * the lease (maybe empty), or a failure. */
 int broker_turn(struct broker *broker, const struct broker_turn *turn, int64_t until_mono_ns,
 	struct broker_lease *ret_lease, struct error *error);
 void broker_lease_fini(struct broker_lease *lease);
@@ -206,9 +210,34 @@ struct broker_depth {
 	int64_t succeeded_total, dead_total, cancelled_total;
 	double oldest_age_s; /* of the task that is next in line; 0 when none waits */
 };
-/* All configured queues in one call; depths has config.queue_count entries. memory_bytes: used_memory, maximum: its
- * bound or 0. unaccounted: submitted + revived − ended − live. */
-int broker_depths(struct broker *broker, struct broker_depth *depths, int64_t *ret_memory_bytes,
-	int64_t *ret_memory_maximum, int64_t *ret_unaccounted, int64_t until_mono_ns, struct error *error);
+
+struct broker_state {
+	int64_t memory_bytes, memory_limit; /* used_memory, and its bound or 0 */
+	int64_t unaccounted;                /* tasks: submitted + revived − ended − live */
+	int64_t emptied_ms;                 /* wall: when all was deleted behind our back (broker_mark); 0: never */
+};
+
+enum { BROKER_MEMORY_WARN_PERCENT = 80 };
+/* How full, in percent; 0: without a bound. Pure. */
+int broker_memory_percent(const struct broker_state *state);
+
+/* All configured queues in one call; depths has config.queue_count entries. */
+int broker_depths(struct broker *broker, struct broker_depth *depths, struct broker_state *ret_state,
+	int64_t until_mono_ns, struct error *error);
+
+/* Knows the broker again by a mark in it, which is made when there is none. mark: in: the one at the last look ("": this
+ * is the first one), out: the one that is there. Returns 1 when it is another one: all was deleted (FLUSHALL, a restart
+ * without persistence), or it is another Redis; else 0. */
+int broker_mark(struct broker *broker, char mark[ID_LENGTH + 1], int64_t until_mono_ns, struct error *error);
+
+/* What an external Redis keeps over its own end. Unknown where it does not tell. */
+enum broker_persistence {
+	BROKER_KEEPS_UNKNOWN,
+	BROKER_KEEPS_ALL,       /* an append-only file */
+	BROKER_KEEPS_SNAPSHOTS, /* what came since the last one is lost */
+	BROKER_KEEPS_NOTHING,
+};
+int broker_persistence(
+	struct broker *broker, enum broker_persistence *ret_persistence, int64_t until_mono_ns, struct error *error);
 
 #endif

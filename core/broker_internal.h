@@ -27,6 +27,7 @@ enum broker_script {
 	SCRIPT_NODES,
 	SCRIPT_RETAIN,
 	SCRIPT_DEPTHS,
+	SCRIPT_MARK,
 	SCRIPT_COUNT,
 	SCRIPT_NONE = -1, /* a plain command */
 };
@@ -34,12 +35,19 @@ enum broker_script {
 enum {
 	BROKER_COMMANDS_MAX = 6, /* in one pipeline */
 	BROKER_SHA_LENGTH = 40,
+	BROKER_HOST_MAX = 255,
+	BROKER_LEARNED_MAX = 16,
 };
 
 struct broker_command {
 	size_t start; /* where it begins in the request */
 	size_t sha;   /* where its script's sha stands */
 	int script;   /* enum broker_script */
+};
+
+struct broker_place { /* port 0: none */
+	char host[BROKER_HOST_MAX + 1];
+	int port;
 };
 
 /* What broker_wait_* has sent. */
@@ -51,6 +59,14 @@ struct broker {
 	struct scoreboard_histogram *histogram;
 	char namespace[CONFIG_NAME_MAX + 3]; /* "{ns}" */
 	size_t list_count;                   /* queues that have a plain list in the broker's own database */
+	char *password;                      /* owned: read anew from its file; NULL: the configuration's holds */
+
+	struct broker_place place; /* where it is now, as the sentinels or a cluster say */
+	bool moved;                /* a reply has just named that place: say the same there */
+	size_t next;               /* of the places that may know: which one to begin with */
+	bool sentinels_want_password;
+	struct broker_place learned[BROKER_LEARNED_MAX]; /* nodes of the cluster */
+	size_t learned_count;
 
 	char sha[SCRIPT_COUNT][BROKER_SHA_LENGTH + 1]; /* "": not loaded yet */
 
@@ -102,8 +118,11 @@ struct broker_patience {
 int broker_exchange(
 	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error);
 /* The same, where an error reply is a failure as well: what it means; the connection is closed then, except after
- * BROKER_GONE and BROKER_HELD. */
+ * BROKER_GONE, BROKER_HELD and BROKER_FULL. A cluster's word that our keys lie elsewhere is followed. */
 int broker_run(
+	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error);
+/* The same, following nobody: for what is said while connecting. */
+int broker_run_here(
 	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error);
 /* The same for a pipeline of one command. */
 int broker_call(struct broker *broker, int64_t until_mono_ns, redisReply **ret_reply, struct error *error);
@@ -116,15 +135,42 @@ int broker_send(struct broker *broker, int64_t until_mono_ns, struct error *erro
 /* Replies that have arrived, without waiting: 1 and one reply, 0: none yet, BROKER_AWAY. */
 int broker_receive_arrived(struct broker *broker, redisReply **ret_reply, struct error *error);
 
-/* What an error reply means; disconnects where the header of broker.h says so. */
-int broker_refuse(struct broker *broker, const redisReply *reply, struct error *error);
+/* Fails with BROKER_AWAY: "the broker at … <why>"; the connection is closed. */
+int broker_lose(struct broker *broker, const char *why, struct error *error);
 
 /* A reply that did not come in time: BROKER_AWAY. */
 int broker_miss(struct broker *broker, struct error *error);
 
+/* ---- broker_reply.c ---- */
+
+/* What an error reply means; disconnects where the header of broker.h says so. */
+int broker_refuse(struct broker *broker, const redisReply *reply, struct error *error);
+
 /* A reply that the scripts never give. */
 int broker_surprise(struct broker *broker, struct error *error);
 
+/* The value of `name:` in the answer to INFO; NULL when it is not there. Ends at the line's end, not at a NUL. */
+const char *broker_info(const redisReply *info, const char *name);
+
+/* ---- broker_reach.c ---- */
+
+/* Opens the connection: to the socket, to where the sentinels say the master is, or to a node that is known. */
+int broker_reach(struct broker *broker, int64_t until_mono_ns, struct error *error);
+
+/* That place was no good: begin with another one next time. */
+void broker_doubt(struct broker *broker);
+
+/* AUTH, in the request that is being made, if there is a password. */
+void broker_append_auth(struct broker *broker);
+
+/* The text behind "MOVED": `slot host:port`; an empty host is where we are connected to. Returns 0 or -EINVAL. */
+int broker_follow(struct broker *broker, const char *text);
+
+/* In a cluster all plain lists must lie in the slot of our keys: BROKER_UNFIT names the first that does not. */
+int broker_check_slots(const struct broker *broker, const char *place, struct error *error);
+
+/* Asks for the cluster's other nodes, for when this one is gone. */
+int broker_learn(struct broker *broker, int64_t until_mono_ns, struct error *error);
 /* ---- broker.c ---- */
 
 /* Where the broker is, for people: never with a password. */

@@ -16,6 +16,7 @@ enum {
 	REQUEST_KEPT = 256 << 10, /* memory kept between calls */
 	SCRIPT_TEXT_MAX = 64 << 10,
 	RELOADS_MAX = 3, /* times that one call puts lost scripts back */
+	MOVES_MAX = 3,   /* times that one call follows a cluster's word */
 };
 
 /* ---- requests ---- */
@@ -149,7 +150,7 @@ void broker_append_queues(struct broker *broker)
 
 /* ---- the socket ---- */
 
-static int fail_away(struct broker *broker, const char *why, struct error *error)
+int broker_lose(struct broker *broker, const char *why, struct error *error)
 {
 	char place[ERROR_TEXT_MAX / 2];
 	broker_describe(broker, place, sizeof place);
@@ -169,24 +170,24 @@ static int send_bytes(
 			continue;
 		}
 		if (count < 0 && errno != EAGAIN && errno != EINTR)
-			return fail_away(broker, "closed the connection", error);
+			return broker_lose(broker, "closed the connection", error);
 		struct pollfd entry = {.fd = broker->redis->fd, .events = POLLOUT};
 		if (io_poll(&entry, 1, until_mono_ns) <= 0)
-			return fail_away(broker, "took no request in time", error);
+			return broker_lose(broker, "took no request in time", error);
 	}
 	return 0;
 }
 
 int broker_miss(struct broker *broker, struct error *error)
 {
-	return fail_away(broker, "did not answer in time", error);
+	return broker_lose(broker, "did not answer in time", error);
 }
 
 static int parse_reply(struct broker *broker, redisReply **ret_reply, struct error *error)
 {
 	void *reply = NULL;
 	if (redisGetReplyFromReader(broker->redis, &reply) != REDIS_OK)
-		return fail_away(broker, "sent what is no reply", error);
+		return broker_lose(broker, "sent what is no reply", error);
 	if (!reply)
 		return 0;
 	*ret_reply = reply;
@@ -210,7 +211,7 @@ static int receive(
 			return error_set(error, BROKER_STOPPED, "told to stop while waiting for the broker");
 		}
 		if (redisBufferRead(broker->redis) != REDIS_OK)
-			return fail_away(broker, "closed the connection", error);
+			return broker_lose(broker, "closed the connection", error);
 	}
 }
 
@@ -220,67 +221,8 @@ int broker_receive_arrived(struct broker *broker, redisReply **ret_reply, struct
 	if (status != 0)
 		return status;
 	if (redisBufferRead(broker->redis) != REDIS_OK)
-		return fail_away(broker, "closed the connection", error);
+		return broker_lose(broker, "closed the connection", error);
 	return parse_reply(broker, ret_reply, error);
-}
-
-/* ---- error replies ---- */
-
-/* What Redis says → what it means for a caller. By the first word; the longer sentences that share a word with others
- * come first. */
-static const struct {
-	const char *words;
-	int code;
-} error_table[] = {
-	{"GONE", BROKER_GONE},
-	{"HELD", BROKER_HELD},
-	{"OOM", BROKER_FULL},
-	{"READONLY", BROKER_READ_ONLY},
-	{"MISCONF", BROKER_READ_ONLY},
-	{"LOADING", BROKER_AWAY},
-	{"BUSY", BROKER_AWAY},
-	{"NOSCRIPT", BROKER_AWAY}, /* lost again and again while this call put it back */
-	{"MASTERDOWN", BROKER_AWAY},
-	{"NOREPLICAS", BROKER_AWAY},
-	{"CLUSTERDOWN", BROKER_AWAY},
-	{"TRYAGAIN", BROKER_AWAY},
-	{"UNBLOCKED", BROKER_AWAY},
-	{"ERR max number of clients reached", BROKER_AWAY},
-	{"NOAUTH", BROKER_REFUSED},
-	{"WRONGPASS", BROKER_REFUSED},
-	{"NOPERM", BROKER_REFUSED},
-	{"DENIED", BROKER_REFUSED},
-	{"ERR AUTH", BROKER_REFUSED},
-	{"ERR invalid password", BROKER_REFUSED},
-};
-
-static int code_of(const char *text)
-{
-	for (size_t i = 0; i < sizeof error_table / sizeof error_table[0]; i++) {
-		size_t length = strlen(error_table[i].words);
-		if (strncmp(text, error_table[i].words, length) == 0 && (!text[length] || text[length] == ' '))
-			return error_table[i].code;
-	}
-	return BROKER_UNFIT;
-}
-
-int broker_refuse(struct broker *broker, const redisReply *reply, struct error *error)
-{
-	int code = code_of(reply->str);
-	char place[ERROR_TEXT_MAX / 2];
-	broker_describe(broker, place, sizeof place);
-	(void)error_set(error, code, "the broker at %s says: %s", place, reply->str); /* code is returned below */
-	if (code != BROKER_GONE && code != BROKER_HELD)
-		broker_disconnect(broker);
-	return code;
-}
-
-int broker_surprise(struct broker *broker, struct error *error)
-{
-	char place[ERROR_TEXT_MAX / 2];
-	broker_describe(broker, place, sizeof place);
-	broker_disconnect(broker);
-	return error_set(error, BROKER_UNFIT, "the broker at %s answered what nobody expected", place);
 }
 
 /* ---- calls ---- */
@@ -424,7 +366,7 @@ int broker_exchange(
 	return 0;
 }
 
-int broker_run(
+int broker_run_here(
 	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error)
 {
 	redisReply *replies[BROKER_COMMANDS_MAX];
@@ -440,6 +382,18 @@ int broker_run(
 	}
 	memcpy(ret_replies, replies, count * sizeof replies[0]);
 	return 0;
+}
+
+int broker_run(
+	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error)
+{
+	int status = broker_run_here(broker, patience, ret_replies, error);
+	for (int moves = 0; status < 0 && broker->moved && moves < MOVES_MAX; moves++) {
+		status = broker_connect(broker, patience->until_mono_ns, error);
+		if (status == 0)
+			status = broker_run_here(broker, patience, ret_replies, error);
+	}
+	return status;
 }
 
 int broker_call(struct broker *broker, int64_t until_mono_ns, redisReply **ret_reply, struct error *error)

@@ -161,15 +161,19 @@ static void read_depths(const redisReply *reply, struct broker_depth *depths, si
 	}
 }
 
-/* The number behind `name:` in the answer to INFO, 0 when it is not there. */
-static int64_t info_number(const redisReply *info, const char *name)
+int broker_memory_percent(const struct broker_state *state)
 {
-	const char *place = info->type == REDIS_REPLY_STRING ? strstr(info->str, name) : NULL;
-	return place ? strtoll(place + strlen(name), NULL, 10) : 0;
+	return state->memory_limit > 0 ? (int)(state->memory_bytes * 100 / state->memory_limit) : 0;
 }
 
-int broker_depths(struct broker *broker, struct broker_depth *depths, int64_t *ret_memory_bytes,
-	int64_t *ret_memory_maximum, int64_t *ret_unaccounted, int64_t until_mono_ns, struct error *error)
+static int64_t info_number(const redisReply *info, const char *name)
+{
+	const char *value = info->type == REDIS_REPLY_STRING ? broker_info(info, name) : NULL;
+	return value ? strtoll(value, NULL, 10) : 0;
+}
+
+int broker_depths(struct broker *broker, struct broker_depth *depths, struct broker_state *ret_state,
+	int64_t until_mono_ns, struct error *error)
 {
 	size_t queue_count = broker->config->queue_count;
 	int status = broker_begin(broker, until_mono_ns, error);
@@ -187,11 +191,70 @@ int broker_depths(struct broker *broker, struct broker_depth *depths, int64_t *r
 		return status;
 	_cleanup_(broker_reply_free) redisReply *numbers = replies[0];
 	_cleanup_(broker_reply_free) redisReply *memory = replies[1];
-	if (numbers->type != REDIS_REPLY_ARRAY || numbers->elements != DEPTH_COLUMNS * queue_count + 1)
+	size_t columns = DEPTH_COLUMNS * queue_count;
+	if (numbers->type != REDIS_REPLY_ARRAY || numbers->elements != columns + 2)
 		return broker_surprise(broker, error);
 	read_depths(numbers, depths, queue_count);
-	*ret_unaccounted = integer_of(numbers->element[DEPTH_COLUMNS * queue_count]);
-	*ret_memory_bytes = info_number(memory, "\nused_memory:");
-	*ret_memory_maximum = info_number(memory, "\nmaxmemory:");
+	*ret_state = (struct broker_state){.memory_bytes = info_number(memory, "used_memory"),
+		.memory_limit = info_number(memory, "maxmemory"),
+		.unaccounted = integer_of(numbers->element[columns]),
+		.emptied_ms = integer_of(numbers->element[columns + 1])};
+	return 0;
+}
+
+/* ---- is it the same, and will it be ---- */
+
+int broker_mark(struct broker *broker, char mark[ID_LENGTH + 1], int64_t until_mono_ns, struct error *error)
+{
+	char fresh[ID_LENGTH + 1];
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	id_generate(fresh);
+	broker_script(broker, SCRIPT_MARK, 2);
+	broker_argument_text(broker, mark);
+	broker_argument_text(broker, fresh);
+	_cleanup_(broker_reply_free) redisReply *reply = NULL;
+	status = broker_call(broker, until_mono_ns, &reply, error);
+	if (status < 0)
+		return status;
+	if (reply->type != REDIS_REPLY_STRING || reply->len != ID_LENGTH)
+		return broker_surprise(broker, error);
+	bool other = mark[0] != '\0' && strcmp(mark, reply->str) != 0;
+	memcpy(mark, reply->str, ID_LENGTH + 1);
+	return other;
+}
+
+/* `save` is empty: no snapshots. Managed ones refuse to tell. */
+static enum broker_persistence read_snapshots(const redisReply *save)
+{
+	if (save->type != REDIS_REPLY_ARRAY || save->elements != 2 || save->element[1]->type != REDIS_REPLY_STRING)
+		return BROKER_KEEPS_UNKNOWN;
+	return save->element[1]->len > 0 ? BROKER_KEEPS_SNAPSHOTS : BROKER_KEEPS_NOTHING;
+}
+
+int broker_persistence(
+	struct broker *broker, enum broker_persistence *ret_persistence, int64_t until_mono_ns, struct error *error)
+{
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_command(broker, "INFO", 1);
+	broker_argument_text(broker, "persistence");
+	broker_command(broker, "CONFIG", 2);
+	broker_argument_text(broker, "GET");
+	broker_argument_text(broker, "save");
+	struct broker_patience patience = {.until_mono_ns = until_mono_ns, .stop_fd = -1};
+	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
+	status = broker_exchange(broker, &patience, replies, error);
+	if (status < 0)
+		return status;
+	_cleanup_(broker_reply_free) redisReply *info = replies[0];
+	_cleanup_(broker_reply_free) redisReply *save = replies[1];
+	const char *appends = info->type == REDIS_REPLY_STRING ? broker_info(info, "aof_enabled") : NULL;
+	if (!appends)
+		*ret_persistence = BROKER_KEEPS_UNKNOWN;
+	else
+		*ret_persistence = appends[0] == '1' ? BROKER_KEEPS_ALL : read_snapshots(save);
 	return 0;
 }

@@ -22,6 +22,7 @@ EMBED_FILE(leave_lua, "core/broker/leave.lua");
 EMBED_FILE(nodes_lua, "core/broker/nodes.lua");
 EMBED_FILE(retain_lua, "core/broker/retain.lua");
 EMBED_FILE(depths_lua, "core/broker/depths.lua");
+EMBED_FILE(mark_lua, "core/broker/mark.lua");
 
 static const struct {
 	const char *begin, *end;
@@ -42,6 +43,7 @@ static const struct {
 	[SCRIPT_NODES] = {nodes_lua, nodes_lua_end},
 	[SCRIPT_RETAIN] = {retain_lua, retain_lua_end},
 	[SCRIPT_DEPTHS] = {depths_lua, depths_lua_end},
+	[SCRIPT_MARK] = {mark_lua, mark_lua_end},
 };
 
 int broker_script_text(enum broker_script script, struct buffer *ret_text)

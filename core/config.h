@@ -26,12 +26,20 @@ enum config_durability { CONFIG_DURABILITY_PROCESS, CONFIG_DURABILITY_POWER };
 enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARN, CONFIG_LOG_ERROR };
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
 
-enum config_broker_kind { CONFIG_BROKER_EMBEDDED, CONFIG_BROKER_TCP, CONFIG_BROKER_UNIX };
+enum config_broker_kind { CONFIG_BROKER_EMBEDDED, CONFIG_BROKER_TCP, CONFIG_BROKER_UNIX, CONFIG_BROKER_SENTINEL };
+
+struct config_place {
+	char *host;
+	int port;
+};
 
 struct config_broker { /* where the broker is: `broker` and `broker_password_file`, taken apart */
 	enum config_broker_kind kind;
-	char *host; /* TCP */
+	char *host; /* TCP: the broker, or a node of its cluster; SENTINEL: the first sentinel */
 	int port;
+	struct config_place *others; /* owned: further nodes or sentinels */
+	size_t other_count;
+	char *master;          /* SENTINEL: the name that they know it by */
 	char *path;            /* UNIX; EMBEDDED: <state_dir>/redis.sock */
 	char *user, *password; /* NULL: none */
 	int db;
@@ -138,6 +146,10 @@ int config_load_text(const char *path, const char *text, size_t length, const ch
  * stand for them in everything that is shared; what only `now` has stays, as `removed`, and borrows from `now`, which is
  * therefore never freed. Returns 0; -EPERM naming the first key that a running node cannot change; -E2BIG; -ENOMEM. */
 int config_adopt(struct config *next, const struct config *now, struct error *error);
+
+/* The password in a file, without the newline at its end. Owned by the caller, who wipes it by config_free_password. */
+int config_read_password(const char *path, char **ret_password, struct error *error);
+void config_free_password(char *password);
 
 /* The table of the file's keys (for the manual). */
 extern const struct schema config_schema;

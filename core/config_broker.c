@@ -1,15 +1,18 @@
 #include "core/config_internal.h"
 
+#include "core/io.h"
 #include "core/units.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-enum { REDIS_PORT = 6379, DATABASE_MAX = 65535 };
+enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379, DATABASE_MAX = 65535, PLACES_MAX = 32, PASSWORD_MAX = 4096 };
 
-#define TCP_SCHEME  "redis://"
-#define UNIX_SCHEME "unix://"
+#define TCP_SCHEME      "redis://"
+#define TLS_SCHEME      "rediss://"
+#define SENTINEL_SCHEME "redis-sentinel://"
+#define UNIX_SCHEME     "unix://"
 
 static bool has_prefix(const char *text, const char *prefix)
 {
@@ -86,21 +89,21 @@ static int parse_database(const char *text, struct config_broker *broker, struct
 	return 0;
 }
 
-static int parse_port(const char *text, size_t length, struct config_broker *broker, struct error *error)
+static int parse_port(const char *text, size_t length, struct config_place *place, struct error *error)
 {
 	char digits[8] = "";
-	int64_t port = REDIS_PORT;
+	int64_t port = place->port;
 
 	if (length < sizeof digits)
 		memcpy(digits, text, length);
 	if (length > 0 && units_parse_integer(digits, 1, 65535, &port) < 0)
 		return error_set(error, -EINVAL, "must have a port from 1 to 65535, not \"%.*s\"", (int)length, text);
-	broker->port = (int)port;
+	place->port = (int)port;
 	return 0;
 }
 
-/* "host:port" or "[address]:port" in the length bytes. */
-static int parse_host(const char *at, size_t length, struct config_broker *broker, struct error *error)
+/* "host:port" or "[address]:port" in the length bytes; place->port holds the port that is meant by none. */
+static int parse_host(const char *at, size_t length, struct config_place *place, struct error *error)
 {
 	const char *end = at + length;
 	const char *host_end = at[0] == '[' ? memchr(at, ']', length) : memchr(at, ':', length);
@@ -112,33 +115,88 @@ static int parse_host(const char *at, size_t length, struct config_broker *broke
 	behind = host_end != NULL && at[0] == '[' ? host_end + 1 : host_end;
 	if (host_end == NULL || host_end == host || (behind < end && *behind != ':'))
 		return error_set(error, -EINVAL, "must name a host, as in redis://127.0.0.1:6379/0");
-	broker->host = strndup(host, (size_t)(host_end - host));
-	if (broker->host == NULL)
+	place->host = strndup(host, (size_t)(host_end - host));
+	if (place->host == NULL)
 		return -ENOMEM;
 	if (behind == end)
-		return parse_port("", 0, broker, error);
+		return 0;
 	if (behind + 1 == end)
 		return error_set(error, -EINVAL, "must have a port behind the colon");
-	return parse_port(behind + 1, (size_t)(end - behind - 1), broker, error);
+	return parse_port(behind + 1, (size_t)(end - behind - 1), place, error);
+}
+
+/* One or more hosts with a comma between them: the first into host and port, the others into others. */
+static int parse_hosts(const char *at, size_t length, int port, struct config_broker *broker, struct error *error)
+{
+	struct config_place first = {.port = port};
+	size_t size = strcspn(at, ",");
+	int status = parse_host(at, size < length ? size : length, &first, error);
+
+	broker->host = first.host;
+	broker->port = first.port;
+	for (size_t start = size; status == 0 && start < length; start += 1 + size) {
+		struct config_place *others = reallocarray(broker->others, broker->other_count + 1, sizeof *others);
+		const char *host = at + start + 1;
+		size_t left = length - start - 1;
+
+		if (others == NULL)
+			return -ENOMEM;
+		broker->others = others;
+		others[broker->other_count] = (struct config_place){.port = port};
+		if (broker->other_count == PLACES_MAX)
+			return error_set(error, -EINVAL, "may not have more than %d hosts", PLACES_MAX + 1);
+		size = strcspn(host, ",");
+		size = size < left ? size : left;
+		status = parse_host(host, size, &others[broker->other_count++], error);
+	}
+	return status;
+}
+
+/* Leaves behind the hosts: the slash, or the end. */
+static int parse_credentials_and_hosts(const char **at, int port, struct config_broker *broker, struct error *error)
+{
+	const char *credentials = credentials_end(*at);
+	int status = 0;
+
+	if (credentials != NULL) {
+		status = parse_credentials(*at, credentials, broker, error);
+		*at = credentials + 1;
+	}
+	size_t length = strcspn(*at, "/");
+	if (status == 0)
+		status = parse_hosts(*at, length, port, broker, error);
+	*at += length;
+	return status;
 }
 
 static int parse_tcp(const char *at, struct config_broker *broker, struct error *error)
 {
-	const char *credentials = credentials_end(at);
-	size_t length;
-	int status = 0;
-
 	broker->kind = CONFIG_BROKER_TCP;
-	if (credentials != NULL) {
-		status = parse_credentials(at, credentials, broker, error);
-		at = credentials + 1;
-	}
-	length = strcspn(at, "/");
-	if (status == 0)
-		status = parse_host(at, length, broker, error);
-	if (status == 0 && at[length] == '/' && at[length + 1] != '\0')
-		status = parse_database(at + length + 1, broker, error);
+	int status = parse_credentials_and_hosts(&at, REDIS_PORT, broker, error);
+	if (status == 0 && at[0] == '/' && at[1] != '\0')
+		status = parse_database(at + 1, broker, error);
 	return status;
+}
+
+/* The sentinels, "/", the master's name, and perhaps "/" and its database. */
+static int parse_sentinel(const char *at, struct config_broker *broker, struct error *error)
+{
+	broker->kind = CONFIG_BROKER_SENTINEL;
+	int status = parse_credentials_and_hosts(&at, SENTINEL_PORT, broker, error);
+	if (status < 0)
+		return status;
+	size_t length = at[0] == '/' ? strcspn(at + 1, "/") : 0;
+	if (length == 0)
+		return error_set(error, -EINVAL,
+			"must name the sentinels' master, as in "
+			"redis-sentinel://10.0.0.1:26379,10.0.0.2:26379/mymaster");
+	broker->master = strndup(at + 1, length);
+	if (broker->master == NULL)
+		return -ENOMEM;
+	at += 1 + length;
+	if (at[0] == '/' && at[1] != '\0')
+		return parse_database(at + 1, broker, error);
+	return 0;
 }
 
 static int parse_unix(const char *at, struct config_broker *broker, struct error *error)
@@ -179,9 +237,41 @@ static int parse(const char *url, struct config_broker *broker, struct error *er
 		return parse_tcp(url + strlen(TCP_SCHEME), broker, error);
 	if (has_prefix(url, UNIX_SCHEME))
 		return parse_unix(url + strlen(UNIX_SCHEME), broker, error);
-	if (has_prefix(url, "redis-sentinel://"))
-		return error_set(error, -EINVAL, "with redis-sentinel:// is not available yet");
-	return error_set(error, -EINVAL, "must be embedded, redis://[user:pass@]host:port/db or unix:///path");
+	if (has_prefix(url, SENTINEL_SCHEME))
+		return parse_sentinel(url + strlen(SENTINEL_SCHEME), broker, error);
+	if (has_prefix(url, TLS_SCHEME))
+		return error_set(error, -EINVAL,
+			"with rediss:// cannot be: the hiredis that musterd is built with has no TLS; put a tunnel "
+			"(stunnel, a sidecar) before Redis and name its local end with redis:// or unix://");
+	return error_set(error, -EINVAL,
+		"must be embedded, redis://[user:pass@]host:port/db, unix:///path or "
+		"redis-sentinel://[user:pass@]host:port,…/name/db");
+}
+
+int config_read_password(const char *path, char **ret_password, struct error *error)
+{
+	size_t length;
+	char *text;
+	int status = io_read_file(path, PASSWORD_MAX, &text, &length);
+
+	if (status < 0)
+		return error_set(error, status, "%.256s cannot be read: %s", path, strerror(-status));
+	if (length > 0 && text[length - 1] == '\n')
+		text[--length] = '\0';
+	if (length > 0 && strlen(text) == length) {
+		*ret_password = text;
+		return 0;
+	}
+	explicit_bzero(text, length);
+	free(text);
+	return error_set(error, -EINVAL, "%.256s holds no password", path);
+}
+
+void config_free_password(char *password)
+{
+	if (password != NULL)
+		explicit_bzero(password, strlen(password));
+	free(password);
 }
 
 int config_broker_parse(const char *url, struct config_broker *ret_broker, struct error *error)
@@ -199,11 +289,13 @@ int config_broker_parse(const char *url, struct config_broker *ret_broker, struc
 void config_broker_fini(struct config_broker *broker)
 {
 	free(broker->host);
+	for (size_t i = 0; i < broker->other_count; i++)
+		free(broker->others[i].host);
+	free(broker->others);
+	free(broker->master);
 	free(broker->path);
 	free(broker->user);
-	if (broker->password != NULL)
-		explicit_bzero(broker->password, strlen(broker->password));
-	free(broker->password);
+	config_free_password(broker->password);
 	*broker = (struct config_broker){.kind = CONFIG_BROKER_EMBEDDED};
 }
 

@@ -15,7 +15,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { POINTER_MAX = 64, PASSWORD_MAX = 4096 };
+enum { POINTER_MAX = 64 };
 
 /* Replaces an owned text; the new one may be NULL for lack of memory. */
 static void replace(struct config_context *context, char **text, char *by)
@@ -214,25 +214,6 @@ static void check_state_dir(struct config_context *context)
 
 /* ---- broker ---- */
 
-static int read_password(const char *path, char **ret_password, struct error *error)
-{
-	size_t length;
-	char *text;
-	int status = io_read_file(path, PASSWORD_MAX, &text, &length);
-
-	if (status < 0)
-		return error_set(error, status, "%.256s cannot be read: %s", path, strerror(-status));
-	if (length > 0 && text[length - 1] == '\n')
-		text[--length] = '\0';
-	if (length > 0 && strlen(text) == length) {
-		*ret_password = text;
-		return 0;
-	}
-	explicit_bzero(text, length);
-	free(text);
-	return error_set(error, -EINVAL, "%.256s holds no password", path);
-}
-
 static void check_password_file(struct config_context *context)
 {
 	struct config *config = context->config;
@@ -246,7 +227,7 @@ static void check_password_file(struct config_context *context)
 		schema_fault(context->faults, pointer, "\"broker_password_file\": the embedded broker has no password");
 	else if (config->address.password != NULL)
 		schema_fault(context->faults, pointer, "\"broker_password_file\": \"broker\" holds a password already");
-	else if (read_password(config->broker_password_file, &config->address.password, &error) < 0)
+	else if (config_read_password(config->broker_password_file, &config->address.password, &error) < 0)
 		schema_fault(context->faults, pointer, "\"broker_password_file\": %s", error.text);
 }
 

@@ -467,7 +467,8 @@ static const struct schema_member config_members[] = {
 		.type = SCHEMA_STRING,
 		.offset = CONFIG(broker),
 		.fallback = "\"embedded\"",
-		.help = "embedded, redis://[user:pass@]host:port/db or unix:///path."},
+		.help = "embedded, redis://[user:pass@]host:port/db, unix:///path or "
+			"redis-sentinel://[user:pass@]host:port,…/name/db."},
 	{.name = "broker_password_file",
 		.type = SCHEMA_STRING,
 		.offset = CONFIG(broker_password_file),

@@ -158,10 +158,11 @@ static int refuse(const struct error *error, int exit_status)
 static int run(const struct config *config, const char *module_dir)
 {
 	static struct scoreboard scoreboard;
-	struct node node = {.config = config, .scoreboard = &scoreboard, .demo_dir = -1, .lock = -1};
+	static struct node node; /* static, as are the others: what they own is used until the very end */
 	struct privilege privilege;
 	struct error error = {""};
 
+	node = (struct node){.config = config, .scoreboard = &scoreboard, .demo_dir = -1, .lock = -1};
 	(void)snprintf(node.module_dir, sizeof node.module_dir, "%s", module_dir);
 	if (privilege_find(config->user, &privilege, &error) < 0)
 		return refuse(&error, EXIT_CONFIGURATION);
@@ -195,7 +196,8 @@ int main(int argc, char **argv)
 	argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
 	char path[512];
 	const char *module_dir = find_modules(path, sizeof path);
-	struct config *config = load_config(&options, module_dir);
+	static struct config *config;
+	config = load_config(&options, module_dir);
 	if (!config)
 		return EXIT_CONFIGURATION;
 	if (options.check)

@@ -7,6 +7,7 @@
 #include "core/io.h"
 #include "core/log.h"
 #include "server/embedded.h"
+#include "server/ledger.h"
 #include "server/recovery.h"
 
 #include <errno.h>
@@ -41,6 +42,7 @@ struct scheduler {
 	struct scoreboard_area *area;
 	struct broker *broker;
 	struct recovery recovery;
+	struct ledger ledger;
 	struct waiter waiters[CONFIG_QUEUES_MAX + 1];
 	size_t waiter_count;
 	int64_t due_at, tick_at, sweep_at; /* mono ns */
@@ -133,6 +135,8 @@ static int tick(struct scheduler *scheduler, struct error *error)
 	free(lost);
 	if (status == 0)
 		status = deliver_cancels(scheduler, error);
+	if (status == 0)
+		status = ledger_look(&scheduler->ledger, clock_mono_after(CALL_MS), error);
 	return status == 0 ? retain(scheduler, error) : status;
 }
 
@@ -382,6 +386,7 @@ int scheduler_main(const struct node *node, int stop_fd)
 	}
 	broker_observe(scheduler.broker, &scheduler.area->roundtrip);
 	recovery_init(&scheduler.recovery, node, scheduler.broker, scheduler.area);
+	ledger_init(&scheduler.ledger, node->config, scheduler.broker);
 	start_syncing(node->config);
 	scheduler.area->ready_at = clock_mono_ns();
 	scheduler.area->state = SCOREBOARD_IDLE;

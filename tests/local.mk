@@ -138,7 +138,7 @@ tests_modules_undefined_symbol_so_LDADD = $(JANSSON_LIBS)
 check-programs: $(check_PROGRAMS)
 
 EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
-	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py \
+	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py tests/lua/test_mark.py \
 	tests/lua/test_nodes.py tests/lua/test_plain_list.py tests/lua/test_recover.py tests/lua/test_retain.py \
 	tests/lua/test_scripts.py tests/lua/test_submit.py tests/lua/test_turn.py tests/system/client.py \
 	tests/system/conftest.py tests/system/harness.py tests/system/procfs.py tests/system/test_api.py \

@@ -4,7 +4,8 @@
 -- ARGV    n (queue list)×n        the plain lists of this database, of all queues
 --         n queue×n               the queues to tell about
 -- returns (pending, scheduled, retrying, active, dead, succeeded_total, dead_total, cancelled_total, oldest_ms)… a queue,
---         then unaccounted: submitted + revived − ended − live, over all queues that were ever used.
+--         then unaccounted: submitted + revived − ended − live, over all queues that were ever used;
+--         then when all tasks were deleted behind our back (ms, 0: never; see mark).
 
 local NEXT_LOOK = 100 -- how many withdrawn ones to look past for the next in line
 
@@ -86,4 +87,5 @@ for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
 	live = live + pending + scheduled + retrying
 end
 add((counters.submitted or 0) + (counters.revived or 0) - count_ended() - live)
+add(tonumber(redis.call('HGET', ns .. ':mark', 'emptied') or 0))
 return answer

@@ -10,6 +10,8 @@
 --         GONE: this generation was recovered, or a later call has overtaken this one. HELD: an older one holds something.
 -- want is what the slot may hold afterwards; what it keeps counts. An outcome of an element that it does not hold changes
 -- nothing and is counted as lost.
+-- Sequences have no gaps. One shows that Redis was set back to before this caller's last call (a fail-over, a file cut at
+-- its end): what the lease has then, and the caller does not report, goes back to the head of its queue.
 
 local slot, generation, sequence, want = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local id_base, node_timeout = ARGV[5], tonumber(ARGV[6])
@@ -186,7 +188,20 @@ if lease then
 	end
 end
 
+-- Who takes holds nothing but what it reports; the second thread of a worker (want 0) may hold more.
+local function was_set_back()
+	return lease and want > 0 and lease.generation == generation and lease.sequence < sequence - 1
+end
+
 extend_node()
+if was_set_back() then
+	for _, element in ipairs(lease.elements) do
+		if not outcomes[element] then
+			outcomes[element] = 'B'
+			outcome_count = outcome_count + 1
+		end
+	end
+end
 local kept, count = settle(lease or { elements = {} }, outcomes, lists, now)
 if count.settled < outcome_count then
 	redis.call('HINCRBY', COUNTERS, 'lost', outcome_count - count.settled)

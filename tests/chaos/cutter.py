@@ -4,8 +4,8 @@
     cutter.py SOCKET           relays to the unix socket SOCKET; says its port on stdout, ends at the end of stdin
 
 Orders on stdin, one a line: `cut SEED LEAST MOST` each connection, old or new, is cut after so many more bytes in one of
-its directions; `delay LEAST_MS MOST_MS` each piece waits so long; `calm` neither. Answers each with the number of
-connections cut so far."""
+its directions; `delay LEAST_MS MOST_MS` each piece waits so long; `part` nothing passes any more, as when a cable is
+pulled; `calm` none of these. Answers each with the number of connections cut so far."""
 
 import asyncio
 import contextlib
@@ -19,6 +19,8 @@ class Relay:
     def __init__(self, target):
         self.target, self.links, self.cuts = target, set(), 0
         self.random, self.bytes, self.delay = random.Random(0), None, None
+        self.joined = asyncio.Event()
+        self.joined.set()
 
     async def serve(self, reader, writer):
         try:
@@ -45,8 +47,11 @@ class Relay:
             self.random, self.bytes = random.Random(int(words[1])), (int(words[2]), int(words[3]))
         elif words[0] == "delay":
             self.delay = (float(words[1]) / 1000, float(words[2]) / 1000)
+        elif words[0] == "part":
+            self.joined.clear()
         else:
             self.bytes = self.delay = None
+            self.joined.set()
         for link in self.links:
             link.left = self.budget()
         return self.cuts
@@ -63,6 +68,7 @@ class Link:
             while data := await reader.read(65536):
                 if self.relay.delay:
                     await asyncio.sleep(self.relay.random.uniform(*self.relay.delay))
+                await self.relay.joined.wait()
                 left = self.left[direction]
                 if left is not None and len(data) >= left:
                     writer.write(data[:left])

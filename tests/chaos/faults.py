@@ -174,6 +174,24 @@ def kill_together(run, shot):
     return "nobody there just now" if all(missing) else ""
 
 
+@fault("kill-workers", weight=1, rest=1.0)
+def kill_workers(run, shot):
+    """All of a node, one right after the other."""
+    missing = [strike(run, shot, f"worker-{slot}", signal.SIGKILL) for slot in range(run.herd.workers)]
+    return "nobody there just now" if all(missing) else ""
+
+
+@fault("stop-api", weight=0.5, rest=15, length=(0.2, 12.0))
+def stop_api(run, shot):
+    """Up to beyond its promise: the supervisor replaces it then."""
+    return stop_for(run, shot, "api")
+
+
+@fault("stop-scheduler", weight=0.5, rest=15, length=(0.2, 12.0))
+def stop_scheduler(run, shot):
+    return stop_for(run, shot, "scheduler")
+
+
 # ---- nodes ----
 
 @fault("guardian-kill", weight=1, rest=4)
@@ -197,6 +215,48 @@ def node_loss(run, shot):
     run.ledger.lose_node()
     node.lose()
     run.later(shot.length, node.spawn)
+    return ""
+
+
+@fault("restart-node", weight=0.7, rest=6)
+def restart_node(run, shot):
+    """An ordered stop, and started again when it is over: its exit status must be 0."""
+    node = run.herd.nodes[shot.node]
+    if not node.up or not node.ready():
+        return "the node is not up"
+    run.ledger.lose_node()  # what is still in hand when its time is up goes back uncounted
+    node.up = False
+    node.process.send_signal(signal.SIGTERM)
+
+    def start_again():
+        code = node.process.poll()
+        if code is None:
+            run.later(0.05, start_again)
+            return
+        if code != 0:
+            run.ledger.fault("not supervised", f"{node.name}: an ordered stop ended with {code}: {node.log()[-600:]}")
+        node.spawn()
+    run.later(0.05, start_again)
+    return ""
+
+
+@fault("pause-node", weight=0.7, rest=10, length=(0.5, 4.0))
+def pause_node(run, shot):
+    """Every process of it stands still, for less than node_timeout: nobody is killed for it."""
+    node = run.herd.nodes[shot.node]
+    if not node.up:
+        return "its node is down"
+    run.later(shot.length, node.stop_all())
+    return ""
+
+
+@fault("part-node", weight=0.7, rest=15, length=(0.5, NODE_TIMEOUT + 4.0), needs="external")
+def part_node(run, shot):
+    """Nothing passes between a node and Redis, for less or for longer than node_timeout."""
+    node = run.herd.nodes[shot.node]
+    run.ledger.lose_node()
+    node.relay.order("part")
+    run.later(shot.length, lambda: node.relay.order("calm"))
     return ""
 
 
@@ -286,15 +346,19 @@ def oom(run, shot):
 
 @fault("cut", weight=2, rest=1, length=(0.2, 2.0), needs="external")
 def cut(run, shot):
-    """For a while every connection to Redis is cut after a random number of bytes, in either direction."""
-    run.herd.relay.order("cut", shot.number, 1, 200 + shot.number % 20000)
-    run.later(shot.length, lambda: run.herd.relay.order("calm"))
+    """For a while each connection of a node to Redis is cut after a random number of bytes, in either direction."""
+    return disturb(run, shot, "cut", shot.number, 1, 200 + shot.number % 20000)
     return ""
 
 
 @fault("delay", weight=1, rest=2, length=(0.2, 2.0), needs="external")
 def delay(run, shot):
-    """For a while everything between musterd and Redis takes longer."""
-    run.herd.relay.order("delay", 1, 5 + shot.number % 200)
-    run.later(shot.length, lambda: run.herd.relay.order("calm"))
+    """For a while everything between a node and Redis takes longer."""
+    return disturb(run, shot, "delay", 1, 5 + shot.number % 200)
+
+
+def disturb(run, shot, *order):
+    relay = run.herd.nodes[shot.node].relay
+    relay.order(*order)
+    run.later(shot.length, lambda: relay.order("calm"))
     return ""

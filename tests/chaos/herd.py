@@ -1,5 +1,5 @@
 """What is tormented: one or several musterds and their broker. Each node is a harness.Muster; the broker is the embedded
-one of the only node, or a private redis-server with a relay (cutter.py) before it."""
+one of the only node, or a private redis-server, with a relay (cutter.py) between it and each node."""
 
 import contextlib
 import os
@@ -33,7 +33,8 @@ class Node(Muster):
     def __init__(self, herd, index):
         base = herd.folder / f"node{index}"
         base.mkdir()
-        super().__init__({**herd.settings(), "state_dir": str(base / "state")}, base=base,
+        self.relay = Relay(herd.redis.socket) if herd.redis else None
+        super().__init__({**herd.settings(self.relay), "state_dir": str(base / "state")}, base=base,
                          launcher=["setpriv", "--pdeathsig", "KILL"])
         self.index, self.name, self.up = index, f"node {index}", False
 
@@ -62,6 +63,21 @@ class Node(Muster):
     def lose(self):
         self.up = False
         self.kill()
+
+    def stop_all(self):
+        """SIGSTOP for every process of it; returns what undoes that."""
+        handles = []
+        for found in self.tree():
+            with contextlib.suppress(OSError):
+                handle = PidFd(found.pid)
+                handle.send(signal.SIGSTOP)
+                handles.append(handle)
+
+        def go_on():
+            for handle in handles:
+                handle.send(signal.SIGCONT)
+                handle.close()
+        return go_on
 
     def fresh_http(self, timeout=5.0):
         return Http(port=self.port, timeout=timeout)
@@ -109,16 +125,15 @@ class Herd:
         self.external, self.workers = external, workers
         self.effect = harness.compile_module(HERE / "effect.c", self.folder / "effect.so")
         self.lines = self.folder / "lines"
-        self.redis = self.relay = None
+        self.redis = None
         self.broker_at_rest = True    # neither paused nor stopped by us
         self.memory_limited = False  # by us
         self.seen_dead = set()
         if external:
             self.redis = Redis(self.folder / "redis")
-            self.relay = Relay(self.redis.socket)
         self.nodes = [Node(self, index) for index in range(nodes)]
 
-    def settings(self):
+    def settings(self, relay):
         settings = {
             "namespace": NAMESPACE,
             "node_timeout": f"{NODE_TIMEOUT:g}s",
@@ -129,8 +144,8 @@ class Herd:
                        "heartbeat_timeout": f"{HEARTBEAT:g}s", "kill_grace": f"{KILL_GRACE * 1000:g}ms"}],
             "handlers": [{"class": "Demo", "module": "demo.so"}, {"class": "Effect", "module": self.effect}],
         }
-        if self.external:
-            settings["broker"] = f"redis://127.0.0.1:{self.relay.port}/0"
+        if relay:
+            settings["broker"] = f"redis://127.0.0.1:{relay.port}/0"
         return settings
 
     def start(self):
@@ -170,14 +185,16 @@ class Herd:
 
     def calm(self):
         """Undoes what a fault may have left: everybody lives, nothing is stopped, no limit holds."""
-        if self.relay:
-            self.relay.order("calm")
         if self.redis:
+            for node in self.nodes:
+                node.relay.order("calm")
             if self.redis.process.poll() is not None:
                 self.redis.start()
             self.redis.process.send_signal(signal.SIGCONT)
         for node in self.nodes:
-            if not node.up or node.process.poll() is not None:
+            if not node.up:
+                if node.process.poll() is None:
+                    node.exit_code()  # it is in its ordered stop
                 node.spawn()
             for role in ("broker", "supervisor", "api", "scheduler"):
                 handle = node.strike(role, signal.SIGCONT)
@@ -211,8 +228,8 @@ class Herd:
             if node.process:
                 node.sweep()
             node.http.close()
-        if self.relay:
-            self.relay.close()
+            if node.relay:
+                node.relay.close()
         if self.redis:
             self.redis.stop(signal.SIGKILL)
         if not keep:

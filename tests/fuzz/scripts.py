@@ -119,8 +119,10 @@ class Sound:
         generation = self.generation(slot)
         self.sequences[slot] += self.dice.choice((0, 1, 1, 1, 1, 1, -1))
         queues = self.dice.sample(self.broker.queues, self.dice.randrange(4))
-        sequence = max(1, self.sequences[slot])
-        taken = self.broker.turn(sequence, self.dice.choice((0, 1, 3, 10, 256)), self.outcomes(slot), slot, generation, queues)
+        sequence, want = max(1, self.sequences[slot]), self.dice.choice((0, 1, 3, 10, 256))
+        for queue in queues if want else ():
+            self.broker.silence(queue)  # as an idle worker that was woken
+        taken = self.broker.turn(sequence, want, self.outcomes(slot), slot, generation, queues)
         assert len(taken.elements) == len(taken.stored) <= 256 and len(taken.records) in (0, len(taken.elements))
 
     def recover(self):
@@ -181,8 +183,10 @@ class Sound:
         return [text(id) for id in self.client.hkeys(self.broker.key("tasks"))]
 
     def check_sum(self):
-        missing = self.broker.unaccounted()
+        depths, missing = self.broker.depths()
         assert missing == 0, f"unaccounted: {missing}"
+        for queue in set(self.broker.queues) - set(self.broker.lists):  # a plain list's is rung by its watcher, too
+            assert depths[queue]["pending"] <= 0 or self.broker.bell(queue), f"nobody is woken for {queue}"
 
     def check_all(self):
         assert_ledger(self.broker, self.known())

@@ -99,7 +99,7 @@ class Broker:
         names = "pending scheduled retrying active dead succeeded_total dead_total cancelled_total oldest_ms".split()
         answer = self.call("depths", *self._lists(), len(self.queues), *self.queues)
         depths = {queue: dict(zip(names, answer[9 * i:])) for i, queue in enumerate(self.queues)}
-        return depths, answer[-1]
+        return depths, answer[-2]
 
     def unaccounted(self):
         return self.depths()[1]

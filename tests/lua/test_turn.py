@@ -269,3 +269,24 @@ def test_works_when_redis_is_full(broker):
     assert broker.turn(2, want=1, outcomes=[("a", record("S"))]).elements == ["b"]
     broker.recover()
     assert broker.state("c") is None and broker.state("b") == "P"
+
+
+def test_a_lease_that_was_set_back_gives_its_rest_back(broker):
+    """A fail-over may bring an older lease: nobody runs what it has, and it must not stay there for ever."""
+    broker.submit("a", "b", "c")
+    broker.turn(1, want=2)
+    older = broker.client.hget(broker.key("leases"), SLOT)
+    broker.turn(2, want=1, outcomes=[("a", record("S")), ("b", record("S"))])
+    broker.client.hset(broker.key("leases"), SLOT, older)
+    assert broker.turn(3, want=2, outcomes=[("c", record("S"))]).elements == ["a", "b"]
+    assert broker.counter("lost") == 1
+    assert broker.turn(4, want=0, outcomes=[("a", record("S")), ("b", record("S"))]).elements == []
+    assert broker.holdings() == {}
+
+
+def test_without_a_gap_the_rest_stays(broker):
+    broker.submit("a", "b", "c")
+    broker.turn(1, want=2)
+    broker.turn(2, want=0, outcomes=[("a", record("S"))])
+    assert broker.turn(3, want=2, outcomes=[]).elements == ["c"]
+    assert broker.holdings()[SLOT][2] == ["b", "c"]

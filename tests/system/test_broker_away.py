@@ -194,7 +194,7 @@ def test_a_redis_that_is_full_refuses_submissions_and_goes_on_finishing(muster, 
     waiting = m.submit_many([{"class": "Demo", "method": "noop"}] * 10)
     server.client().config_set("maxmemory", "1mb")
     answer = m.post("/v1/tasks", {"class": "Demo", "method": "noop", "param": ["x" * 1000]})
-    assert answer.status == 503 and "Retry-After" in answer.headers
+    assert answer.status == 429 and "Retry-After" in answer.headers
     for id_ in [busy, *waiting]:
         assert m.wait_task(id_)["state"] == "succeeded"
     server.client().config_set("maxmemory", "0")

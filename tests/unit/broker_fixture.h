@@ -248,9 +248,9 @@ static void assert_bytes(struct bytes bytes, const char *text)
 static int64_t unaccounted(void)
 {
 	struct broker_depth depths[QUEUE_COUNT];
-	int64_t memory, maximum, missing;
-	assert_int_equal(broker_depths(admin, depths, &memory, &maximum, &missing, soon(), NULL), 0);
-	return missing;
+	struct broker_state state;
+	assert_int_equal(broker_depths(admin, depths, &state, soon(), NULL), 0);
+	return state.unaccounted;
 }
 
 #endif

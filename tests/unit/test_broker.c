@@ -104,7 +104,7 @@ static int fails_with(const char *words)
 	int status = broker_ping(broker, soon(), &error);
 	assert_true(status < 0);
 	assert_says(&error, words);
-	assert_int_equal(broker_fd(broker), -1);
+	assert_int_equal(broker_fd(broker) == -1, status != BROKER_FULL);
 	return status;
 }
 
@@ -231,6 +231,54 @@ static void test_passwords(void **state)
 	redis("CONFIG", "SET", "requirepass", "");
 }
 
+static void write_password(const char *path, const char *password)
+{
+	FILE *file = fopen(path, "w");
+	assert_non_null(file);
+	fprintf(file, "%s\n", password);
+	assert_int_equal(fclose(file), 0);
+}
+
+static void test_a_password_that_was_changed_is_read_anew(void **state)
+{
+	(void)state;
+	char path[128];
+	snprintf(path, sizeof path, "%s/password", directory);
+	write_password(path, "first");
+	redis("CONFIG", "SET", "requirepass", "first");
+	config.address.password = (char *)"first";
+	config.broker_password_file = path;
+	assert_int_equal(broker_ping(broker, soon(), NULL), 0);
+	for (int i = 0; i < 3; i++) {
+		char next[16];
+		snprintf(next, sizeof next, "next%d", i);
+		redis("CONFIG", "SET", "requirepass", next);
+		broker_disconnect(broker);
+		assert_int_equal(fails_with("WRONGPASS"), BROKER_REFUSED); /* the file has the old one still */
+		write_password(path, next);
+		assert_int_equal(broker_ping(broker, soon(), NULL), 0);
+	}
+	redis("CONFIG", "SET", "requirepass", "last");
+	broker_disconnect(broker);
+	unlink(path);
+	assert_int_equal(fails_with("password cannot be read: No such file"), BROKER_REFUSED);
+	config.address.password = config.broker_password_file = NULL;
+	redis("CONFIG", "SET", "requirepass", "");
+}
+
+static void test_a_quoted_password_is_not_shown(void **state)
+{
+	(void)state;
+	char said[1024];
+	struct error error;
+	pretend("-ERR unknown command 'AUTH', with args beginning with: 'secret'\r\n$1\r\n1\r\n$1\r\n1\r\n$1\r\n1\r\n");
+	config.address.password = (char *)"secret";
+	assert_int_equal(broker_ping(broker, soon(), &error), BROKER_UNFIT);
+	snprintf(said, sizeof said, "%s", error.text);
+	assert_null(strstr(said, "secret"));
+	config.address.password = NULL;
+}
+
 static void test_users(void **state)
 {
 	(void)state;
@@ -315,6 +363,16 @@ static void test_error_replies(void **state)
 		{"-LOADING Redis is loading the dataset in memory\r\n", BROKER_AWAY},
 		{"-BUSY Redis is busy running a script\r\n", BROKER_AWAY},
 		{"-MASTERDOWN Link with MASTER is down\r\n", BROKER_AWAY},
+		{"-UNBLOCKED client unblocked via CLIENT UNBLOCK\r\n", BROKER_AWAY},
+		{"-EXECABORT Transaction discarded because of previous errors.\r\n", BROKER_AWAY},
+		{"-NOREPLICAS Not enough good replicas to write.\r\n", BROKER_READ_ONLY},
+		{"-CLUSTERDOWN The cluster is down\r\n", BROKER_AWAY},
+		{"-TRYAGAIN Multiple keys request during rehashing of slot\r\n", BROKER_AWAY},
+		{"-ASK 3999 127.0.0.1:6381\r\n", BROKER_AWAY},
+		{"-MOVED 3999 nowhere\r\n", BROKER_AWAY},
+		{"-NOAUTH Authentication required.\r\n", BROKER_REFUSED},
+		{"-WRONGPASS invalid username-password pair or user is disabled.\r\n", BROKER_REFUSED},
+		{"-WRONGTYPE Operation against a key holding the wrong kind of value\r\n", BROKER_UNFIT},
 		{"-ERR max number of clients reached\r\n", BROKER_AWAY},
 		{"-MISCONF Redis is configured to save RDB snapshots\r\n", BROKER_READ_ONLY},
 		{"-READONLY You can't write against a read only replica.\r\n", BROKER_READ_ONLY},
@@ -474,6 +532,8 @@ int main(void)
 		TEST(test_what_is_no_redis),
 		TEST(test_backoff),
 		TEST(test_passwords),
+		TEST(test_a_password_that_was_changed_is_read_anew),
+		TEST(test_a_quoted_password_is_not_shown),
 		TEST(test_users),
 		TEST(test_another_database),
 		TEST(test_versions),

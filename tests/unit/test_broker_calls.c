@@ -425,25 +425,74 @@ static void test_depths_and_retention(void **state)
 {
 	(void)state;
 	struct broker_depth depths[QUEUE_COUNT];
-	int64_t memory, maximum, missing;
+	struct broker_state now;
 	submit("a");
 	submit("b");
 	redis("LPUSH", "prod:jobs", "1", "2");
 	redis("CONFIG", "SET", "maxmemory", "100000000");
 	assert_int_equal(broker_cancel(broker, "a", soon(), NULL), BROKER_CANCEL_DONE);
-	assert_int_equal(broker_depths(broker, depths, &memory, &maximum, &missing, soon(), NULL), 0);
+	assert_int_equal(broker_depths(broker, depths, &now, soon(), NULL), 0);
 	redis("CONFIG", "SET", "maxmemory", "0");
 	assert_int_equal(depths[QUEUE_DEFAULT].pending, 1);
 	assert_int_equal(depths[QUEUE_DEFAULT].cancelled_total, 1);
 	assert_true(depths[QUEUE_DEFAULT].oldest_age_s > 1e9); /* made in 1970 */
 	assert_int_equal(depths[QUEUE_JOBS].pending, 2);
-	assert_true(memory > 100000);
-	assert_int_equal(maximum, 100000000);
-	assert_int_equal(missing, 0);
+	assert_true(now.memory_bytes > 100000);
+	assert_int_equal(now.memory_limit, 100000000);
+	assert_int_equal(now.unaccounted, 0);
+	assert_int_equal(now.emptied_ms, 0);
 	assert_int_equal(broker_retain(broker, soon(), NULL), 0);
 	queues[QUEUE_DEFAULT].retention.max = 0;
 	assert_int_equal(broker_retain(broker, soon(), NULL), 1);
 	assert_false(look_at("a").known);
+}
+
+static void test_memory_in_percent(void **state)
+{
+	(void)state;
+	assert_int_equal(broker_memory_percent(&(struct broker_state){.memory_bytes = 1 << 30}), 0);
+	assert_int_equal(broker_memory_percent(&(struct broker_state){.memory_bytes = 799, .memory_limit = 1000}), 79);
+	assert_int_equal(
+		broker_memory_percent(&(struct broker_state){.memory_bytes = 1100, .memory_limit = 1000}), 110);
+}
+
+static void test_an_emptied_broker_is_noticed(void **state)
+{
+	(void)state;
+	struct broker_depth depths[QUEUE_COUNT];
+	struct broker_state now;
+	char mark[ID_LENGTH + 1] = "", other[ID_LENGTH + 1] = "";
+	assert_int_equal(broker_mark(broker, mark, soon(), NULL), 0);
+	assert_int_equal(broker_mark(broker, mark, soon(), NULL), 0);
+	assert_int_equal(broker_mark(broker, other, soon(), NULL), 0);
+	assert_string_equal(mark, other);
+	redis("FLUSHALL");
+	assert_int_equal(broker_mark(broker, mark, soon(), NULL), 1);
+	assert_int_equal(broker_mark(broker, mark, soon(), NULL), 0);
+	assert_int_equal(broker_mark(broker, other, soon(), NULL), 1); /* another node */
+	assert_string_equal(mark, other);
+	assert_int_equal(broker_depths(broker, depths, &now, soon(), NULL), 0);
+	assert_true(now.emptied_ms > 1600000000000);
+}
+
+static enum broker_persistence persistence(void)
+{
+	enum broker_persistence found;
+	assert_int_equal(broker_persistence(broker, &found, soon(), NULL), 0);
+	return found;
+}
+
+static void test_what_it_keeps(void **state)
+{
+	(void)state;
+	assert_int_equal(persistence(), BROKER_KEEPS_NOTHING);
+	redis("CONFIG", "SET", "save", "3600 1");
+	assert_int_equal(persistence(), BROKER_KEEPS_SNAPSHOTS);
+	redis("CONFIG", "SET", "save", "");
+	redis("ACL", "SETUSER", "default", "-config");
+	assert_int_equal(persistence(), BROKER_KEEPS_UNKNOWN);
+	redis("ACL", "SETUSER", "default", "+config");
+	assert_int_equal(broker_ping(broker, soon(), NULL), 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, each_anew, each_over)
@@ -469,6 +518,9 @@ int main(void)
 		TEST(test_a_list_of_another_database_is_carried_over),
 		TEST(test_nodes),
 		TEST(test_depths_and_retention),
+		TEST(test_memory_in_percent),
+		TEST(test_an_emptied_broker_is_noticed),
+		TEST(test_what_it_keeps),
 	};
 	signal(SIGPIPE, SIG_IGN);
 	return cmocka_run_group_tests(tests, open_all, close_all);

@@ -264,14 +264,45 @@ static void refuses_other_brokers(void **state)
 	static const char *const urls[] = {"", "Embedded", "redis:/h", "redis://", "redis://:6379",
 		"redis://h:", "redis://h:0", "redis://h:65536", "redis://h:6379x", "redis://h/-1", "redis://h/x",
 		"redis://h/65536", "redis://[::1", "redis://[]", "redis://[::1]x", "redis://u@h", "redis://u:%zz@h",
-		"redis://u:%00@h", "redis://u:%4@h", "rediss://h", "http://h", "unix://", "unix:///", "unix://x/y",
-		"unix:///s?db=x", "unix:///s?x=1"};
+		"redis://u:%00@h", "redis://u:%4@h", "rediss://h", "redis://h,", "redis://,h", "redis://h,i:x",
+		"redis-sentinel://h", "redis-sentinel:///name", "redis-sentinel://h/", "redis-sentinel://h//1",
+		"redis-sentinel://h/name/x", "http://h", "unix://", "unix:///", "unix://x/y", "unix:///s?db=x",
+		"unix:///s?x=1"};
 	for (size_t i = 0; i < sizeof urls / sizeof *urls; i++) {
 		char text[256];
 		(void)snprintf(text, sizeof text, "\nbroker: \"%s\"\n", urls[i]);
 		assert_refused(text, 2, "\"broker\" ");
 	}
-	assert_refused("broker: redis-sentinel://h1:1,h2:2/name\n", 1, "not available yet");
+	assert_refused("broker: rediss://h\n", 1, "has no TLS");
+}
+
+static void takes_several_hosts(void **state)
+{
+	(void)state;
+	struct config *config = load("broker: \"redis-sentinel://app:pw@h1,[::2]:2,h3:3/main/4\"\n");
+	const struct config_broker *address = &config->address;
+	assert_int_equal(address->kind, CONFIG_BROKER_SENTINEL);
+	assert_string_equal(address->host, "h1");
+	assert_int_equal(address->port, 26379);
+	assert_int_equal(address->other_count, 2);
+	assert_string_equal(address->others[0].host, "::2");
+	assert_int_equal(address->others[0].port, 2);
+	assert_string_equal(address->others[1].host, "h3");
+	assert_int_equal(address->others[1].port, 3);
+	assert_string_equal(address->master, "main");
+	assert_string_equal(address->user, "app");
+	assert_string_equal(address->password, "pw");
+	assert_int_equal(address->db, 4);
+	char *text = config_print(config);
+	assert_non_null(strstr(text, "redis-sentinel://app:********@h1,"));
+	free(text);
+	config_free(config);
+	config = load("broker: redis://a:1,b/2\n");
+	assert_int_equal(config->address.kind, CONFIG_BROKER_TCP);
+	assert_string_equal(config->address.others[0].host, "b");
+	assert_int_equal(config->address.others[0].port, 6379);
+	assert_int_equal(config->address.db, 2);
+	config_free(config);
 }
 
 static void reads_the_password_file(void **state)
@@ -514,6 +545,7 @@ int main(void)
 		TEST(a_list_in_the_brokers_database_is_an_ordinary_one),
 		TEST(takes_the_broker_apart),
 		TEST(refuses_other_brokers),
+		TEST(takes_several_hosts),
 		TEST(reads_the_password_file),
 		TEST(the_embedded_broker_lives_in_the_state_directory),
 		TEST(warns_of_a_queue_that_nobody_serves),
