@@ -165,9 +165,10 @@ static int apply_variable(struct loading *loading, const struct variable *variab
 			return -ENOMEM;
 		whole = json_object_get(whole, variable->part);
 	}
+	errno = 0;
 	value = variable->read(text);
 	if (value == NULL)
-		return -EINVAL;
+		return errno == ENOMEM ? -ENOMEM : -EINVAL;
 	if (json_object_set_new(whole, variable->member, value) < 0 || note_variable(loading, variable) < 0)
 		return -ENOMEM;
 	return 0;

@@ -21,13 +21,13 @@ static bool is_one_of(const char *text, const char *const *words)
 	return *words != NULL;
 }
 
-/* YAML's core schema, with JSON's numbers. */
+/* YAML's core schema, with JSON's numbers. NULL: no memory. */
 static json_t *plain_value(const char *text, size_t length)
 {
 	static const char *const nulls[] = {"", "~", "null", "Null", "NULL", NULL};
 	static const char *const trues[] = {"true", "True", "TRUE", NULL};
 	static const char *const falses[] = {"false", "False", "FALSE", NULL};
-	json_t *number = NULL;
+	json_t *number;
 
 	if (is_one_of(text, nulls))
 		return json_null();
@@ -35,9 +35,13 @@ static json_t *plain_value(const char *text, size_t length)
 		return json_true();
 	if (is_one_of(text, falses))
 		return json_false();
-	if (text[0] == '-' || (text[0] >= '0' && text[0] <= '9'))
-		number = json_loadb(text, length, JSON_DECODE_ANY, NULL);
-	return number != NULL ? number : json_stringn(text, length);
+	if (text[0] != '-' && (text[0] < '0' || text[0] > '9'))
+		return json_stringn(text, length);
+	errno = 0;
+	number = json_loadb(text, length, JSON_DECODE_ANY, NULL);
+	if (number != NULL || errno == ENOMEM) /* without memory a number must not become a text */
+		return number;
+	return json_stringn(text, length);
 }
 
 /* ---- reading ---- */
@@ -374,10 +378,14 @@ static bool emit_word(yaml_emitter_t *emitter, const json_t *value)
 	size_t length = json_dumpb(value, text, sizeof text, JSON_ENCODE_ANY | JSON_REAL_PRECISION(15));
 	json_t *again = json_loadb(text, length, JSON_DECODE_ANY, NULL);
 
+	if (again == NULL)
+		return false; /* no memory: what jansson writes it can read */
 	if (!json_equal(again, value))
 		length = json_dumpb(value, text, sizeof text, JSON_ENCODE_ANY);
 	json_decref(again);
-	assert(length > 0 && length <= sizeof text);
+	if (length == 0)
+		return false;
+	assert(length <= sizeof text);
 	return emit_scalar(emitter, text, length, YAML_PLAIN_SCALAR_STYLE);
 }
 

@@ -1,6 +1,6 @@
 # tests: unit/ in C; everything else is Python over the built musterd. `make check` runs what needs no process; tests/run runs all.
 if HAVE_CMOCKA
-unit_tests = tests/unit/test_backoff tests/unit/test_broker tests/unit/test_broker_calls tests/unit/test_buffer \
+unit_tests = tests/unit/test_backoff tests/unit/test_batch tests/unit/test_broker tests/unit/test_broker_calls tests/unit/test_buffer \
 	tests/unit/test_clock tests/unit/test_config tests/unit/test_config_faults tests/unit/test_control \
 	tests/unit/test_demo tests/unit/test_document tests/unit/test_error tests/unit/test_handler tests/unit/test_id \
 	tests/unit/test_io tests/unit/test_log tests/unit/test_policy tests/unit/test_schema \
@@ -19,6 +19,7 @@ LDADD = libserver.a libapi.a libcore.a $(CMOCKA_LIBS) \
 
 unit_common = tests/unit/broker_fixture.h tests/unit/config_file.h tests/unit/one_worker.h
 tests_unit_test_backoff_SOURCES = tests/unit/test_backoff.c $(unit_common)
+tests_unit_test_batch_SOURCES = tests/unit/test_batch.c $(unit_common)
 tests_unit_test_broker_SOURCES = tests/unit/test_broker.c $(unit_common)
 tests_unit_test_broker_calls_SOURCES = tests/unit/test_broker_calls.c $(unit_common)
 tests_unit_test_buffer_SOURCES = tests/unit/test_buffer.c $(unit_common)
@@ -146,7 +147,8 @@ EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.p
 	tests/system/test_cli_options.py tests/system/test_crashes.py tests/system/test_delay_retry.py \
 	tests/system/test_done_when.py tests/system/test_hangs.py tests/system/test_metrics.py \
 	tests/system/test_outcomes.py tests/system/test_plain_list.py tests/system/test_processes.py \
-	tests/system/test_queues_retention.py tests/system/test_seed_faults.py tests/system/test_submit.py \
+	tests/system/test_queues_retention.py tests/system/test_recovery_paths.py \
+	tests/system/test_reload.py tests/system/test_seed_faults.py tests/system/test_submit.py \
 	tests/system/waiting.py tests/bench/beans.c tests/bench/bench_module.c tests/bench/latency.c \
 	tests/bench/rollcall.c tests/bench/run tests/chaos/cutter.py tests/chaos/effect.c tests/chaos/faults.py \
 	tests/chaos/herd.py tests/chaos/ledger.py tests/chaos/load.py tests/chaos/run tests/chaos/sabotage.py \

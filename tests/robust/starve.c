@@ -78,6 +78,9 @@ static void *counted(void *bytes)
 	return bytes;
 }
 
+/* The libraries must see what follows, or they would be fed by another. */
+#pragma GCC visibility push(default)
+
 void *malloc(size_t size)
 {
 	return is_refused() ? NULL : counted(REALLY(malloc)(size));
@@ -126,3 +129,5 @@ void free(void *bytes)
 	atomic_fetch_sub(&state->live, 1);
 	REALLY(free)(bytes);
 }
+
+#pragma GCC visibility pop

@@ -97,8 +97,9 @@ static int load_good(void)
 
 static void check_good(int status)
 {
+	if (status != 0 && status != -ENOMEM)
+		fail_msg("%d: %s", status, error.text);
 	assert_null(details);
-	assert_done_or_no_memory(status);
 	if (status < 0) {
 		assert_null(config);
 		assert_true(error.text[0] != '\0');
@@ -147,8 +148,8 @@ static int print(void)
 
 static void check_printed(int status)
 {
-	if (status == 0)
-		assert_string_equal(text, expected);
+	if (status == 0 && strcmp(text, expected) != 0)
+		fail_msg("printed otherwise: %s", text + 700);
 	free(text);
 }
 
@@ -199,7 +200,7 @@ static void check_submitted(int status)
 	assert_done_or_no_memory(status);
 	if (faults.count > 0)
 		fail_msg("%s: %s", faults.items[0].pointer, faults.items[0].detail);
-	assert_int_equal(submission.queue, status == 0 ? 0 : 77);
+	assert_int_equal(submission.queue, status == 0 ? config_find_queue(printed, "default", 7) : 77);
 	schema_faults_fini(&faults);
 	faults = (struct schema_faults){0};
 }

@@ -1,6 +1,7 @@
 """What a black-box test needs around a real musterd: start it with a state directory of its own, talk to it, look at its
 processes, kill one of them safely, and make sure that nothing of it is left."""
 
+import atexit
 import contextlib
 import http.client
 import json
@@ -25,8 +26,26 @@ __all__ = ["Http", "Metrics", "PidFd", "Process", "alive", "all_processes", "des
            "SLOW", "bound", "stays", "until"]
 
 REPO = Path(__file__).resolve().parents[2]
-MUSTERD = Path(os.environ.get("MUSTERD") or REPO / "build" / "musterd")
-MODULES = Path(os.environ.get("MUSTER_TEST_MODULES") or REPO / "build" / "tests" / "modules")
+
+
+def reachable(path):
+    """By whoever, path: itself if others can get there, else a copy that they can (a build below /root, say)."""
+    path = Path(path).resolve()
+    if not path.exists() or all(folder.stat().st_mode & 0o001 for folder in path.parents):
+        return path
+    copy = Path(tempfile.mkdtemp(prefix="mp-", dir="/tmp"))
+    atexit.register(shutil.rmtree, copy, True)
+    os.chmod(copy, 0o755)
+    if path.is_dir():
+        return Path(shutil.copytree(path, copy / path.name, ignore=shutil.ignore_patterns("*.o", ".*")))
+    (copy / "modules").mkdir()
+    for one in (path.parent / "modules").glob("*.so"):
+        shutil.copy(one, copy / "modules")
+    return Path(shutil.copy(path, copy))
+
+
+MUSTERD = reachable(os.environ.get("MUSTERD") or REPO / "build" / "musterd")
+MODULES = reachable(os.environ.get("MUSTER_TEST_MODULES") or REPO / "build" / "tests" / "modules")
 EXAMPLES = REPO / "doc" / "examples"
 
 LIST = "async_task_queue"

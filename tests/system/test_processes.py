@@ -492,7 +492,7 @@ def test_no_core_part_runs_with_handlers_of_signals_inherited_ignored(muster):
 
 
 def test_as_pid_1_of_a_container_it_reaps_and_forwards(make, folder):
-    if os.geteuid() != 0 or subprocess.run(["unshare", "--pid", "--fork", "true"]).returncode:
+    if os.geteuid() != 0 or subprocess.run(["unshare", "--pid", "--fork", "--mount-proc", "true"]).returncode:
         pytest.skip("needs a pid namespace")
     m = make({"user": "root"})
     m.launcher = ["unshare", "--pid", "--fork", "--kill-child", "--mount-proc"]
