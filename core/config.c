@@ -288,6 +288,8 @@ static int resolve(struct loading *loading, const char *module_dir, struct confi
 	config_check_queues(&context);
 	if (context.status < 0)
 		return context.status;
+	if (loading->faults.lost || loading->warnings.lost)
+		return -ENOMEM;
 	return loading->faults.count > 0 ? -EINVAL : keep_warnings(loading, config);
 }
 

@@ -367,6 +367,8 @@ static bool emit_text(yaml_emitter_t *emitter, const char *text, size_t length)
 	json_t *plain = plain_value(text, length);
 	bool quoted = !json_is_string(plain);
 
+	if (plain == NULL)
+		return false; /* no memory */
 	json_decref(plain);
 	return emit_scalar(emitter, text, length, quoted ? YAML_DOUBLE_QUOTED_SCALAR_STYLE : YAML_ANY_SCALAR_STYLE);
 }

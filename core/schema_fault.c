@@ -18,8 +18,10 @@ static struct schema_fault *add_fault(struct schema_faults *faults)
 
 	if (faults->items == NULL) {
 		faults->items = calloc(maximum, sizeof *faults->items);
-		if (faults->items == NULL)
+		if (faults->items == NULL) {
+			faults->lost = true;
 			return NULL;
+		}
 		faults->maximum = maximum;
 	}
 	return faults->count < maximum ? &faults->items[faults->count++] : NULL;

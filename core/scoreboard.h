@@ -241,6 +241,7 @@ struct scoreboard_header {
 	/* the supervisor's */
 	alignas(64) _Atomic int64_t wake_at; /* mono ns: it sleeps until then; who promises less pokes it */
 	_Atomic uint32_t row_count;
+	_Atomic uint32_t told_ready;               /* 1: the service manager knows that we are up */
 	_Atomic uint32_t laid_out;                 /* config_generation that rows and wanted sizes follow */
 	_Atomic uint32_t wanted[CONFIG_POOLS_MAX]; /* workers per pool */
 	/* the scheduler's */

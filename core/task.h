@@ -122,7 +122,8 @@ struct task_record {
 };
 
 /* "letter executions attempts crashes max_attempts started finished due worker\n" + the body's JSON.
- * task_record_read(NULL bytes) gives an empty record (pending, all 0). Both return 0 or a negative errno. */
+ * task_record_read(NULL bytes) gives an empty record (pending, all 0). Both return 0, -EINVAL, or -ENOMEM, which says
+ * nothing about the record. */
 struct buffer;
 int task_record_format(struct buffer *text, const struct task_record *record);
 int task_record_read(struct bytes stored, struct task_record *ret_record);

@@ -163,9 +163,12 @@ int task_record_format(struct buffer *text, const struct task_record *record)
 	buffer_append(text, line, (size_t)(at - line));
 	if (record->body == NULL || text->status < 0)
 		return text->status;
-	if (json_dump_callback(record->body, append_json, text, JSON_COMPACT) < 0)
-		return text->status < 0 ? text->status : -EINVAL; /* text that is no UTF-8, made by a handler */
-	return 0;
+	errno = 0;
+	if (json_dump_callback(record->body, append_json, text, JSON_COMPACT) == 0)
+		return 0;
+	if (text->status < 0)
+		return text->status;
+	return errno == ENOMEM ? -ENOMEM : -EINVAL; /* EINVAL: text that is no UTF-8, made by a handler */
 }
 
 static bool read_record_line(struct bytes *rest, struct task_record *record)
@@ -191,10 +194,11 @@ int task_record_read(struct bytes stored, struct task_record *ret_record)
 		return -EINVAL;
 	if (stored.data != NULL && stored.length > 0) {
 		/* our own writing: results may hold NUL in strings, as documents may */
+		errno = 0;
 		record.body = json_loadb(stored.data, stored.length, JSON_ALLOW_NUL, NULL);
 		if (!json_is_object(record.body)) {
 			json_decref(record.body);
-			return -EINVAL;
+			return errno == ENOMEM ? -ENOMEM : -EINVAL;
 		}
 	}
 	*ret_record = record;

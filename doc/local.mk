@@ -19,4 +19,4 @@ doc/muster.yaml.5: doc/muster.yaml.5.in build-aux/options$(EXEEXT) Makefile
 
 dist_doc_DATA += README.md doc/architecture.md doc/hacking.md doc/modules.md
 exampledir = $(docdir)/examples
-dist_example_DATA = doc/examples/muster.yaml doc/examples/asynctask.yaml
+dist_example_DATA = doc/examples/muster.yaml doc/examples/asynctask.yaml doc/examples/muster.service

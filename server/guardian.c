@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/io.h"
 #include "core/log.h"
+#include "server/notify.h"
 #include "server/policy.h"
 #include "server/process.h"
 #include "server/reload.h"
@@ -12,6 +13,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -158,11 +160,6 @@ static struct scoreboard_row_words *find_row(const struct scoreboard *scoreboard
 	return NULL;
 }
 
-static int exit_status_of(const siginfo_t *info)
-{
-	return info->si_code == CLD_EXITED ? info->si_status : -1;
-}
-
 /* From here on a configuration holds that was not there before, or modules are to be loaded anew. */
 static void renew(struct guardian *guardian)
 {
@@ -173,6 +170,16 @@ static void renew(struct guardian *guardian)
 		return;
 	guardian->renewing = true;
 	(void)kill(guardian->supervisor, SIGKILL); /* ours and not reaped; it is made to be killed at any moment */
+}
+
+static void end_check(struct guardian *guardian, const siginfo_t *info)
+{
+	const bool fresh = reload_finish(&guardian->reload, info->si_code == CLD_EXITED ? info->si_status : -1);
+
+	if (fresh)
+		renew(guardian);
+	if (guardian->reload.checker == 0)
+		notify_send("READY=1");
 }
 
 /* Reaps all who are dead; the supervisor goes first each time, so that a row's next death always finds one to act. */
@@ -188,8 +195,8 @@ static void reap(struct guardian *guardian)
 			break;
 		if (info.si_pid == guardian->supervisor)
 			continue;
-		if (info.si_pid == guardian->reload.checker && reload_finish(&guardian->reload, exit_status_of(&info)))
-			renew(guardian);
+		if (info.si_pid == guardian->reload.checker)
+			end_check(guardian, &info);
 		struct scoreboard_row_words *row = find_row(guardian->scoreboard, info.si_pid);
 		if (row) {
 			write_obituary(row, &info, &usage);
@@ -247,6 +254,7 @@ static void order_stop(struct guardian *guardian)
 	struct scoreboard_header *header = guardian->scoreboard->header;
 	int64_t now = clock_mono_ns();
 
+	notify_send("STOPPING=1\nSTATUS=stopping");
 	if (header->stage == STAGE_RUN) {
 		const int64_t grace_ms = guardian->node->config->shutdown_grace_ms;
 		header->stop_at = now + (grace_ms > LAST_MS ? grace_ms - LAST_MS : 0) * CLOCK_NS_PER_MS;
@@ -265,8 +273,16 @@ static void order_stop(struct guardian *guardian)
 
 static void reload(struct guardian *guardian)
 {
-	if (guardian->scoreboard->header->stage == STAGE_RUN && reload_begin(&guardian->reload))
+	char state[64];
+
+	if (guardian->scoreboard->header->stage != STAGE_RUN)
+		return;
+	(void)snprintf(state, sizeof state, "RELOADING=1\nMONOTONIC_USEC=%lld", (long long)(clock_mono_ns() / 1000));
+	notify_send(state);
+	if (reload_begin(&guardian->reload)) {
 		renew(guardian);
+		notify_send("READY=1");
+	}
 }
 
 static void read_signals(struct guardian *guardian)

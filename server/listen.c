@@ -1,9 +1,11 @@
 #include "core/io.h"
 #include "core/log.h"
 #include "core/units.h"
+#include "server/notify.h"
 #include "server/startup.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -113,6 +115,24 @@ static void log_listener(int fd, const char *name)
 int startup_listen(struct node *node, const struct privilege *privilege, struct error *error)
 {
 	const struct schema_strings *names = &node->config->listen;
+	const int given = notify_listeners();
+
+	/* A service manager that has bound our addresses hands over the sockets: `listen` is its business then. */
+	if (given > NODE_LISTENERS_MAX)
+		return error_set(
+			error, -E2BIG, "handed over %d sockets, at most %d can be served", given, NODE_LISTENERS_MAX);
+	for (int fd = 3; fd < 3 + given; fd++) {
+		int listening = 0;
+		socklen_t length = sizeof listening;
+		if (getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &length) != 0 || !listening ||
+			fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
+			return error_set(error, -ENOTSOCK,
+				"LISTEN_FDS hands over descriptor %d, which is no listening socket", fd);
+		node->listeners[node->listener_count++] = fd;
+		log_listener(fd, "handed over");
+	}
+	if (given > 0)
+		return 0;
 
 	if (names->count > NODE_LISTENERS_MAX)
 		return error_set(error, -E2BIG, "listen names more than %d addresses", NODE_LISTENERS_MAX);

@@ -6,6 +6,7 @@
 #include "core/node.h"
 #include "server/guardian.h"
 #include "server/init.h"
+#include "server/notify.h"
 #include "server/privilege.h"
 #include "server/process.h"
 #include "server/startup.h"
@@ -192,6 +193,7 @@ int main(int argc, char **argv)
 
 	title_init(argc, argv);
 	settle_descriptors();
+	notify_init();
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
 	char path[512];

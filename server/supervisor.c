@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "server/embedded.h"
 #include "server/evidence.h"
+#include "server/notify.h"
 #include "server/obituary.h"
 #include "server/policy.h"
 #include "server/process.h"
@@ -31,7 +32,8 @@ enum {
 	PROCESS_PROMISE_MS = 10000, /* of api and scheduler, at their start */
 	STOP_RESERVE_MS = 400,      /* of an ordered stop's time, kept for recovery and the other processes */
 	CLONE_RETRY_MS = 100,
-	ROLL_LOOK_MS = 5, /* how often a roll looks whether the last one replaced is well */
+	READY_LOOK_MS = 20, /* how often we look whether all are up, as long as a manager waits for it */
+	ROLL_LOOK_MS = 5,   /* how often a roll looks whether the last one replaced is well */
 };
 
 struct slot {            /* what only this supervisor needs, and the next one finds out */
@@ -47,6 +49,7 @@ struct supervisor {
 	struct slot *slots; /* [SCOREBOARD_ROWS] */
 	bool measures_memory;
 	bool workers_gone, scheduler_gone, api_gone; /* in this turn */
+	int64_t watchdog_at;                         /* mono ns: when the manager last heard of us */
 	bool rolling[SCOREBOARD_ROWS];               /* in this turn: rows whose turn it is to be replaced */
 };
 
@@ -427,6 +430,40 @@ static bool is_over(const struct supervisor *supervisor)
 	       is_gone(supervisor, ROW_BROKER);
 }
 
+/* Up is who has an api that serves and all workers that are wanted. */
+static bool is_up(const struct supervisor *supervisor)
+{
+	if (scoreboard_area(supervisor->scoreboard, ROW_API)->ready_at == 0)
+		return false;
+	for (unsigned row = ROW_WORKERS; row < supervisor->scoreboard->header->row_count; row++)
+		if (!supervisor->scoreboard->rows[row].retired && !scoreboard_is_parked(supervisor->scoreboard, row) &&
+			scoreboard_area(supervisor->scoreboard, row)->ready_at == 0)
+			return false;
+	return true;
+}
+
+/* Returns when the manager wants to hear of us again. */
+static int64_t tell_manager(struct supervisor *supervisor, int64_t now)
+{
+	struct scoreboard_header *header = supervisor->scoreboard->header;
+	const int64_t every = notify_watchdog_ns() / 3;
+
+	if (!notify_is_wanted())
+		return INT64_MAX;
+	if (!header->told_ready && is_up(supervisor)) {
+		notify_send("READY=1\nSTATUS=all workers are up");
+		header->told_ready = 1;
+	}
+	if (notify_watchdog_ns() == INT64_MAX)
+		return header->told_ready ? INT64_MAX : now + READY_LOOK_MS * CLOCK_NS_PER_MS;
+	if (now - supervisor->watchdog_at >= every) {
+		notify_send("WATCHDOG=1");
+		supervisor->watchdog_at = now;
+	}
+	const int64_t again = supervisor->watchdog_at + every, look = now + READY_LOOK_MS * CLOCK_NS_PER_MS;
+	return header->told_ready || again < look ? again : look;
+}
+
 static int64_t tend_all(struct supervisor *supervisor, int64_t now)
 {
 	int64_t next = now + NAP_MS * CLOCK_NS_PER_MS;
@@ -441,6 +478,9 @@ static int64_t tend_all(struct supervisor *supervisor, int64_t now)
 		if (again < next)
 			next = again;
 	}
+	int64_t heard = tell_manager(supervisor, now);
+	if (heard < next)
+		next = heard;
 	if (supervisor->measures_memory && now + MEMORY_LOOK_MS * CLOCK_NS_PER_MS < next)
 		next = now + MEMORY_LOOK_MS * CLOCK_NS_PER_MS;
 	return next;

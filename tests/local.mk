@@ -1,11 +1,12 @@
 # tests: unit/ in C; everything else is Python over the built musterd. `make check` runs what needs no process; tests/run runs all.
 if HAVE_CMOCKA
-unit_tests = tests/unit/test_backoff tests/unit/test_batch tests/unit/test_broker tests/unit/test_broker_calls tests/unit/test_buffer \
-	tests/unit/test_clock tests/unit/test_config tests/unit/test_config_faults tests/unit/test_control \
-	tests/unit/test_demo tests/unit/test_document tests/unit/test_error tests/unit/test_handler tests/unit/test_id \
-	tests/unit/test_io tests/unit/test_log tests/unit/test_policy tests/unit/test_schema \
-	tests/unit/test_scoreboard tests/unit/test_task tests/unit/test_task_memory tests/unit/test_task_order \
-	tests/unit/test_task_record tests/unit/test_task_view tests/unit/test_units tests/unit/test_utf8
+unit_tests = tests/unit/test_backoff tests/unit/test_batch tests/unit/test_broker tests/unit/test_broker_calls \
+	tests/unit/test_buffer tests/unit/test_clock tests/unit/test_config tests/unit/test_config_faults \
+	tests/unit/test_control tests/unit/test_demo tests/unit/test_document tests/unit/test_error \
+	tests/unit/test_handler tests/unit/test_id tests/unit/test_io tests/unit/test_log tests/unit/test_policy \
+	tests/unit/test_schema tests/unit/test_scoreboard tests/unit/test_task tests/unit/test_task_memory \
+	tests/unit/test_task_order tests/unit/test_task_record tests/unit/test_task_view tests/unit/test_units \
+	tests/unit/test_utf8
 check_PROGRAMS += $(unit_tests)
 TESTS += $(unit_tests)
 endif
@@ -139,18 +140,46 @@ tests_modules_undefined_symbol_so_LDADD = $(JANSSON_LIBS)
 check-programs: $(check_PROGRAMS)
 
 EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
-	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py tests/lua/test_mark.py \
-	tests/lua/test_nodes.py tests/lua/test_plain_list.py tests/lua/test_recover.py tests/lua/test_retain.py \
-	tests/lua/test_scripts.py tests/lua/test_submit.py tests/lua/test_turn.py tests/system/client.py \
-	tests/system/conftest.py tests/system/harness.py tests/system/procfs.py tests/system/test_api.py \
-	tests/system/test_bad_input.py tests/system/test_broker_away.py tests/system/test_cancel.py \
+	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py \
+	tests/lua/test_mark.py tests/lua/test_nodes.py tests/lua/test_plain_list.py tests/lua/test_recover.py \
+	tests/lua/test_retain.py tests/lua/test_scripts.py tests/lua/test_submit.py tests/lua/test_turn.py \
+	tests/system/client.py tests/system/conftest.py tests/system/harness.py tests/system/load.py \
+	tests/system/procfs.py tests/system/test_api.py tests/system/test_bad_input.py \
+	tests/system/test_broker_away.py tests/system/test_broker_faults.py tests/system/test_cancel.py \
 	tests/system/test_cli_options.py tests/system/test_crashes.py tests/system/test_delay_retry.py \
 	tests/system/test_done_when.py tests/system/test_hangs.py tests/system/test_metrics.py \
 	tests/system/test_outcomes.py tests/system/test_plain_list.py tests/system/test_processes.py \
-	tests/system/test_queues_retention.py tests/system/test_recovery_paths.py \
-	tests/system/test_reload.py tests/system/test_seed_faults.py tests/system/test_submit.py \
+	tests/system/test_queues_retention.py tests/system/test_recovery_paths.py tests/system/test_reload.py \
+	tests/system/test_seed_faults.py tests/system/test_service_manager.py tests/system/test_submit.py \
 	tests/system/waiting.py tests/bench/beans.c tests/bench/bench_module.c tests/bench/latency.c \
 	tests/bench/rollcall.c tests/bench/run tests/chaos/cutter.py tests/chaos/effect.c tests/chaos/faults.py \
 	tests/chaos/herd.py tests/chaos/ledger.py tests/chaos/load.py tests/chaos/run tests/chaos/sabotage.py \
-	tests/chaos/watch.py tests/fuzz/common.c tests/fuzz/config.c tests/fuzz/control.c tests/fuzz/document.c \
-	tests/fuzz/element.c tests/fuzz/fuzz.h tests/fuzz/http.c tests/fuzz/record.c tests/fuzz/units.c
+	tests/chaos/watch.py tests/fuzz/common.c tests/fuzz/config.c tests/fuzz/config.dict tests/fuzz/control.c \
+	tests/fuzz/corpus/config/anchor tests/fuzz/corpus/config/asynctask.yaml tests/fuzz/corpus/config/broker-tcp \
+	tests/fuzz/corpus/config/broker-unix tests/fuzz/corpus/config/empty tests/fuzz/corpus/config/environment \
+	tests/fuzz/corpus/config/example.yaml tests/fuzz/corpus/config/faults tests/fuzz/corpus/config/limits \
+	tests/fuzz/corpus/config/queues tests/fuzz/corpus/config/yaml tests/fuzz/corpus/control/restart \
+	tests/fuzz/corpus/control/rubbish tests/fuzz/corpus/control/two tests/fuzz/corpus/document/array \
+	tests/fuzz/corpus/document/bad-utf8 tests/fuzz/corpus/document/bom tests/fuzz/corpus/document/full \
+	tests/fuzz/corpus/document/later tests/fuzz/corpus/document/nothing tests/fuzz/corpus/document/nul-key \
+	tests/fuzz/corpus/document/run_at tests/fuzz/corpus/document/run_at-last tests/fuzz/corpus/document/simple \
+	tests/fuzz/corpus/document/twice tests/fuzz/corpus/document/wide tests/fuzz/corpus/element/1 \
+	tests/fuzz/corpus/element/2 tests/fuzz/corpus/element/3 tests/fuzz/corpus/element/4 \
+	tests/fuzz/corpus/element/5 tests/fuzz/corpus/element/6 tests/fuzz/corpus/element/7 \
+	tests/fuzz/corpus/http/chunked tests/fuzz/corpus/http/expect tests/fuzz/corpus/http/get-1 \
+	tests/fuzz/corpus/http/get-10 tests/fuzz/corpus/http/get-11 tests/fuzz/corpus/http/get-12 \
+	tests/fuzz/corpus/http/get-13 tests/fuzz/corpus/http/get-14 tests/fuzz/corpus/http/get-15 \
+	tests/fuzz/corpus/http/get-16 tests/fuzz/corpus/http/get-17 tests/fuzz/corpus/http/get-2 \
+	tests/fuzz/corpus/http/get-3 tests/fuzz/corpus/http/get-4 tests/fuzz/corpus/http/get-5 \
+	tests/fuzz/corpus/http/get-6 tests/fuzz/corpus/http/get-7 tests/fuzz/corpus/http/get-8 \
+	tests/fuzz/corpus/http/get-9 tests/fuzz/corpus/http/long tests/fuzz/corpus/http/pipelined \
+	tests/fuzz/corpus/http/post tests/fuzz/corpus/http/refused tests/fuzz/corpus/record/cancelled \
+	tests/fuzz/corpus/record/dead tests/fuzz/corpus/record/largest tests/fuzz/corpus/record/pending \
+	tests/fuzz/corpus/record/retrying tests/fuzz/corpus/record/succeeded tests/fuzz/corpus/units/1 \
+	tests/fuzz/corpus/units/10 tests/fuzz/corpus/units/11 tests/fuzz/corpus/units/12 tests/fuzz/corpus/units/13 \
+	tests/fuzz/corpus/units/14 tests/fuzz/corpus/units/15 tests/fuzz/corpus/units/2 tests/fuzz/corpus/units/3 \
+	tests/fuzz/corpus/units/4 tests/fuzz/corpus/units/5 tests/fuzz/corpus/units/6 tests/fuzz/corpus/units/7 \
+	tests/fuzz/corpus/units/8 tests/fuzz/corpus/units/9 tests/fuzz/document.c tests/fuzz/document.dict \
+	tests/fuzz/element.c tests/fuzz/element.dict tests/fuzz/fuzz.h tests/fuzz/http.c tests/fuzz/http.dict \
+	tests/fuzz/local.mk tests/fuzz/record.c tests/fuzz/record.dict tests/fuzz/run tests/fuzz/scripts.py \
+	tests/fuzz/units.c tests/fuzz/units.dict

@@ -37,6 +37,7 @@ class Node(Muster):
         super().__init__({**herd.settings(self.relay), "state_dir": str(base / "state")}, base=base,
                          launcher=["setpriv", "--pdeathsig", "KILL"])
         self.index, self.name, self.up = index, f"node {index}", False
+        self.http.timeout = 2.0  # whoever asks waits in the driver's only loop
 
     def spawn(self):
         super().spawn()

@@ -7,7 +7,7 @@ import time
 
 import redis
 
-from harness import all_processes, process
+from harness import all_processes
 from herd import HEARTBEAT, KILL_GRACE, QUEUES
 from ledger import view_of_task
 
@@ -177,7 +177,7 @@ class ProcessEye(Eye):
 
     def __init__(self, herd, ledger):
         super().__init__(herd, ledger)
-        self.orphans, self.looks = {}, 0
+        self.orphans, self.doubled, self.looks = {}, {}, 0
 
     def watch(self):
         while not self.over.wait(ROLL_CALL_S):
@@ -188,18 +188,19 @@ class ProcessEye(Eye):
             self.looks += 1
 
     def call_the_roll(self, node, seen):
+        """A process that was just made has its maker's title, and one may die under our look: two that are there at two
+        looks are one too many."""
         titles = {}
         for found in seen:
             if found.ppid == node.guardian and ":" in found.title:
-                other = titles.setdefault(found.title, found)
-                if other is not found and self.still_there(found) and self.still_there(other):
-                    self.ledger.fault("not supervised", f"{node.name} has two of {found.title}: {other} and {found}")
-
-    @staticmethod
-    def still_there(found):
-        """A slot whose process died under our look has two in one list; of two that are there now, one is too many."""
-        again = process(found.pid)
-        return again is not None and again.started == found.started
+                titles.setdefault(found.title, []).append((found.pid, found.started))
+        doubled = {title: some for title, some in titles.items() if len(some) > 1}
+        for title, some in doubled.items():
+            again = set(some) & set(self.doubled.get((node.index, title), ()))
+            if len(again) > 1:
+                self.ledger.fault("not supervised", f"{node.name} has {len(again)} of {title}: {sorted(again)}")
+        self.doubled = {**{key: some for key, some in self.doubled.items() if key[0] != node.index},
+                        **{(node.index, title): some for title, some in doubled.items()}}
 
     def look_for_orphans(self, seen):
         """The processes of a killed node are gone soon."""

@@ -20,6 +20,9 @@ REAL(void *, memalign, size_t, size_t);
 REAL(void, free, void *);
 #define REALLY(name) (__interceptor_##name ? __interceptor_##name : __libc_##name)
 
+/* A sanitizer allocates before it has set itself up: what it calls then must not ask it anything. */
+#define EARLY __attribute__((no_sanitize("address", "undefined")))
+
 struct state {
 	atomic_long asked, live;
 	atomic_long fails_at; /* of `asked`; 0: none */
@@ -60,7 +63,7 @@ long starve_live(void)
 	return __interceptor_malloc != NULL ? 0 : atomic_load(&state->live);
 }
 
-static bool is_refused(void)
+EARLY static bool is_refused(void)
 {
 	long asked = atomic_fetch_add(&state->asked, 1) + 1, fails_at = atomic_load(&state->fails_at);
 	bool refused = fails_at > 0 &&
@@ -71,7 +74,7 @@ static bool is_refused(void)
 	return refused;
 }
 
-static void *counted(void *bytes)
+EARLY static void *counted(void *bytes)
 {
 	if (bytes != NULL)
 		atomic_fetch_add(&state->live, 1);
@@ -81,17 +84,17 @@ static void *counted(void *bytes)
 /* The libraries must see what follows, or they would be fed by another. */
 #pragma GCC visibility push(default)
 
-void *malloc(size_t size)
+EARLY void *malloc(size_t size)
 {
 	return is_refused() ? NULL : counted(REALLY(malloc)(size));
 }
 
-void *calloc(size_t count, size_t size)
+EARLY void *calloc(size_t count, size_t size)
 {
 	return is_refused() ? NULL : counted(REALLY(calloc)(count, size));
 }
 
-void *realloc(void *bytes, size_t size)
+EARLY void *realloc(void *bytes, size_t size)
 {
 	if (bytes == NULL)
 		return malloc(size);
@@ -102,17 +105,17 @@ void *realloc(void *bytes, size_t size)
 	return is_refused() ? NULL : REALLY(realloc)(bytes, size);
 }
 
-void *memalign(size_t alignment, size_t size)
+EARLY void *memalign(size_t alignment, size_t size)
 {
 	return is_refused() ? NULL : counted(REALLY(memalign)(alignment, size));
 }
 
-void *aligned_alloc(size_t alignment, size_t size)
+EARLY void *aligned_alloc(size_t alignment, size_t size)
 {
 	return memalign(alignment, size);
 }
 
-int posix_memalign(void **ret_bytes, size_t alignment, size_t size)
+EARLY int posix_memalign(void **ret_bytes, size_t alignment, size_t size)
 {
 	void *bytes = memalign(alignment, size);
 
@@ -122,7 +125,7 @@ int posix_memalign(void **ret_bytes, size_t alignment, size_t size)
 	return 0;
 }
 
-void free(void *bytes)
+EARLY void free(void *bytes)
 {
 	if (bytes == NULL)
 		return;

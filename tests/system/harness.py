@@ -110,7 +110,8 @@ class Redis:
         self.settings = {"save": '""', "appendonly": "yes", "appendfsync": "no", **settings}
         self.process = None
 
-    def start(self):
+    def spawn(self):
+        """Starts it and does not wait until it answers."""
         lines = [f"port {self.port}", "bind 127.0.0.1", f"unixsocket {self.socket}", f"dir {self.folder}", "daemonize no",
                  f"logfile {self.folder}/redis.log"]
         lines += [f"requirepass {self.password}"] if self.password else []
@@ -118,6 +119,10 @@ class Redis:
         (self.folder / "redis.conf").write_text("\n".join(lines) + "\n")
         self.process = subprocess.Popen(["redis-server", str(self.folder / "redis.conf")], stdin=subprocess.DEVNULL,
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+        return self
+
+    def start(self):
+        self.spawn()
         until(self.answers, 10, "redis-server answers")
         return self
 
