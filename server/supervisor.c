@@ -1,19 +1,16 @@
 #include "server/supervisor.h"
 
-#include "api/api.h"
 #include "core/clock.h"
 #include "core/control.h"
 #include "core/io.h"
 #include "core/log.h"
-#include "server/embedded.h"
+#include "server/child.h"
 #include "server/evidence.h"
 #include "server/notify.h"
 #include "server/obituary.h"
 #include "server/policy.h"
 #include "server/process.h"
 #include "server/rollout.h"
-#include "server/scheduler.h"
-#include "server/worker.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -25,12 +22,11 @@
 #include <unistd.h>
 
 enum {
-	PROMISE_MS = 5000,          /* its own, renewed each turn */
-	NAP_MS = 1000,              /* the longest turn */
-	LATE_MS = 200,              /* a turn that comes so much too late: everybody was paused, not only us */
-	MEMORY_LOOK_MS = 50,        /* how often workers with max_memory are measured while they run a task */
-	PROCESS_PROMISE_MS = 10000, /* of api and scheduler, at their start */
-	STOP_RESERVE_MS = 400,      /* of an ordered stop's time, kept for recovery and the other processes */
+	PROMISE_MS = 5000,     /* its own, renewed each turn */
+	NAP_MS = 1000,         /* the longest turn */
+	LATE_MS = 200,         /* a turn that comes so much too late: everybody was paused, not only us */
+	MEMORY_LOOK_MS = 50,   /* how often workers with max_memory are measured while they run a task */
+	STOP_RESERVE_MS = 400, /* of an ordered stop's time, kept for recovery and the other processes */
 	CLONE_RETRY_MS = 100,
 	READY_LOOK_MS = 20, /* how often we look whether all are up, as long as a manager waits for it */
 	ROLL_LOOK_MS = 5,   /* how often a roll looks whether the last one replaced is well */
@@ -62,84 +58,22 @@ static const struct config_pool *pool_of(const struct supervisor *supervisor, un
 
 /* ---- making a child ---- */
 
-static __attribute__((noreturn)) void be_child(const struct supervisor *supervisor, unsigned row)
-{
-	const struct node *node = supervisor->node;
-
-	switch (row) {
-	case ROW_BROKER: embedded_exec(node);
-	case ROW_API: {
-		int keep[NODE_LISTENERS_MAX + 3] = {node->lock, node->control_api[1], node->config_text};
-		memcpy(keep + 3, node->listeners, sizeof *keep * (size_t)node->listener_count);
-		process_keep(keep, 3 + (size_t)node->listener_count);
-		process_become(node, row, SIGKILL);
-		_exit(api_main(node, process_stop_descriptor()));
-	}
-	case ROW_SCHEDULER:
-		process_keep((int[]){node->lock, node->control_scheduler[1], node->bell_scheduler}, 3);
-		process_become(node, row, SIGKILL);
-		_exit(scheduler_main(node, process_stop_descriptor()));
-	default:
-		process_keep((int[]){node->lock, node->bell_supervisor, node->demo_dir}, 3);
-		process_become(node, row, SIGKILL);
-		_exit(worker_main(node, row));
-	}
-}
-
-/* The life of an area begins anew; totals, flight recorder and outbox belong to the slot and stay. */
-static void reset_area(const struct supervisor *supervisor, unsigned row, uint32_t incarnation, int64_t now)
-{
-	struct scoreboard_area *area = scoreboard_area(supervisor->scoreboard, row);
-	const struct config_pool *pool = pool_of(supervisor, row);
-	int64_t promise_ms = pool ? pool->heartbeat_timeout_ms : PROCESS_PROMISE_MS;
-
-	area->incarnation = incarnation;
-	area->state = SCOREBOARD_STARTING;
-	area->beat_at = area->ready_at = area->broker_at = 0;
-	area->serial = area->in_task = 0;
-	area->leaving = 0;
-	area->reason[0] = '\0';
-	memset((void *)&area->current, 0, sizeof area->current);
-	area->current.progress = -1;
-	area->alive_until = now + promise_ms * CLOCK_NS_PER_MS;
-}
-
 static void open_slot(struct supervisor *supervisor, unsigned row)
 {
-	struct slot *slot = &supervisor->slots[row];
-	const struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
-	uint64_t who = words->who;
-
-	*slot = (struct slot){.pidfd = (int)syscall(SYS_pidfd_open, scoreboard_low(who), 0), .cancel_at = POLICY_NEVER};
-	/* Only now: had it died and its pid been given away before the descriptor was opened, its obituary would be there. */
-	if (slot->pidfd >= 0 && words->obituary.who == who)
-		io_close(&slot->pidfd);
+	supervisor->slots[row] =
+		(struct slot){.pidfd = child_open(supervisor->scoreboard, row), .cancel_at = POLICY_NEVER};
 }
 
 static void start(struct supervisor *supervisor, unsigned row, int64_t now)
 {
-	struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
-	uint32_t incarnation;
-	enum scoreboard_life life = scoreboard_life(supervisor->scoreboard, row, &incarnation, NULL);
+	int status = child_start(supervisor->node, row, now);
 
-	if (life != LIFE_STARTING) {
-		incarnation++;
-		words->who = scoreboard_pair(incarnation, 0); /* the commit: from here on it is being started */
-	}
-	words->order = words->cancel = 0;
-	words->born_at = now;
-	supervisor->scoreboard->exits[row].started_with = supervisor->scoreboard->header->config_generation;
-	reset_area(supervisor, row, incarnation, now);
-	pid_t pid = process_clone(supervisor->scoreboard, row, PROCESS_SIBLING);
-	if (pid == 0)
-		be_child(supervisor, row);
-	if (pid < 0) {
-		words->start_at = now + CLONE_RETRY_MS * CLOCK_NS_PER_MS;
-		log_error("cannot make a process, trying again", LOG_INT("row", row),
-			LOG_TEXT("error", strerror(-(int)pid)));
+	if (status == 0) {
+		open_slot(supervisor, row);
 		return;
 	}
-	open_slot(supervisor, row);
+	supervisor->scoreboard->rows[row].start_at = now + CLONE_RETRY_MS * CLOCK_NS_PER_MS;
+	log_error("cannot make a process, trying again", LOG_INT("row", row), LOG_TEXT("error", strerror(-status)));
 }
 
 /* ---- ending one ---- */
@@ -171,6 +105,8 @@ static void give_order(struct supervisor *supervisor, unsigned row, enum scorebo
 	words->order =
 		scoreboard_pair(scoreboard_high(words->who), (uint32_t)order | (uint32_t)ordered << 8 | serial << 16);
 	words->order_at = now;
+	if (supervisor->slots[row].pidfd < 0) /* there was no descriptor to be had when it was made */
+		supervisor->slots[row].pidfd = child_open(supervisor->scoreboard, row);
 	if (supervisor->slots[row].pidfd >= 0)
 		(void)syscall(SYS_pidfd_send_signal, supervisor->slots[row].pidfd, signal_number, NULL, 0);
 }
