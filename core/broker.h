@@ -67,6 +67,7 @@ struct broker_turn {
 	uint64_t sequence; /* 1 …; the same one again after BROKER_AWAY */
 	unsigned want;     /* tasks to hold after this call; 0: take none */
 	const int *queues; /* indices, in the order to try */
+	const unsigned *shares; /* most to take from each while others have something; NULL: no limit */
 	size_t queue_count;
 	const struct broker_outcome *outcomes; /* in batch order */
 	size_t outcome_count;

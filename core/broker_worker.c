@@ -32,6 +32,19 @@ static void append_bells(struct broker *broker, const struct broker_turn *turn)
 	broker_argument(broker, seconds, (size_t)length);
 }
 
+static void append_source(struct broker *broker, const struct broker_turn *turn, size_t i)
+{
+	const char *name = broker->config->queues[turn->queues[i]].name;
+	char text[CONFIG_NAME_MAX + 16];
+
+	if (!turn->shares) {
+		broker_argument_text(broker, name);
+		return;
+	}
+	int length = snprintf(text, sizeof text, "%s %u", name, turn->shares[i]);
+	broker_argument(broker, text, (size_t)length);
+}
+
 static void append_turn(struct broker *broker, const struct broker_turn *turn)
 {
 	char id[ID_LENGTH + 1];
@@ -47,7 +60,7 @@ static void append_turn(struct broker *broker, const struct broker_turn *turn)
 	broker_append_lists(broker);
 	broker_argument_integer(broker, (int64_t)turn->queue_count);
 	for (size_t i = 0; i < turn->queue_count; i++)
-		broker_argument_text(broker, broker->config->queues[turn->queues[i]].name);
+		append_source(broker, turn, i);
 	append_outcomes(broker, turn->outcomes, turn->outcome_count);
 }
 

@@ -173,9 +173,9 @@ struct scoreboard_current { /* text for display, under `sequence`: odd while bei
 	_Atomic uint32_t sequence;
 	char id[ID_MAX + 1], class[TASK_NAME_MAX + 1], method[TASK_NAME_MAX + 1];
 	char note[128];
-	int32_t progress;   /* percent, -1: none */
-	int64_t started_ms; /* wall; 0: no task in hand */
-	int64_t started_mono_ns;
+	int32_t progress;                /* percent, -1: none */
+	int64_t started_ms;              /* wall; 0: no task in hand */
+	_Atomic int64_t started_mono_ns; /* also read without the sequence, by the second thread */
 };
 
 struct scoreboard_flight { /* one task that this slot ran */

@@ -63,12 +63,16 @@ static void nap(struct worker *worker, int64_t ms)
 
 /* ---- turns ---- */
 
-/* The pool's queues in the order to try them: as configured when strict, else drawn by weight. */
-static void order_queues(const struct config_pool *pool, int *queues)
+/* The pool's queues in the order to try them, and how many to take of each at first: as configured and all that there is
+ * when strict; else in an order that is drawn by weight, with shares of the batch by weight. */
+static void order_queues(const struct config_pool *pool, unsigned wanted, int *queues, unsigned *shares)
 {
 	struct config_weight left[CONFIG_QUEUES_MAX];
 	size_t count = pool->queue_count;
+	long sum = 0;
 
+	for (size_t i = 0; i < count; i++)
+		sum += pool->queues[i].weight;
 	memcpy(left, pool->queues, count * sizeof *left);
 	for (size_t i = 0; i < pool->queue_count; i++) {
 		size_t chosen = 0;
@@ -79,6 +83,7 @@ static void order_queues(const struct config_pool *pool, int *queues)
 				chosen = j;
 		}
 		queues[i] = left[chosen].queue;
+		shares[i] = pool->strict ? wanted : (unsigned)((wanted * (long)left[chosen].weight + sum - 1) / sum);
 		memmove(left + chosen, left + chosen + 1, (--count - chosen) * sizeof *left);
 	}
 }
@@ -120,6 +125,7 @@ static bool turn(struct worker *worker, unsigned wanted, bool wait, const struct
 	static struct broker_outcome outcomes[SCOREBOARD_BATCH + 1];
 	static unsigned positions[SCOREBOARD_BATCH];
 	int queues[CONFIG_QUEUES_MAX];
+	unsigned shares[CONFIG_QUEUES_MAX];
 	unsigned failures = 0;
 	bool answered = false;
 
@@ -128,7 +134,7 @@ static bool turn(struct worker *worker, unsigned wanted, bool wait, const struct
 	size_t count = batch_outcomes(&worker->batch, outcomes, positions);
 	if (extra)
 		outcomes[count] = *extra;
-	order_queues(worker->pool, queues);
+	order_queues(worker->pool, wanted, queues, shares);
 	const int wait_ms = wait ? (int)worker_bounded_ms(worker, WAIT_MS) : 0;
 	const struct broker_turn call = {
 		.slot = worker->name,
@@ -136,6 +142,7 @@ static bool turn(struct worker *worker, unsigned wanted, bool wait, const struct
 		.sequence = ++worker->sequence,
 		.want = wanted,
 		.queues = queues,
+		.shares = shares,
 		.queue_count = worker->pool->queue_count,
 		.outcomes = outcomes,
 		.outcome_count = count + (extra != NULL),

@@ -3,7 +3,7 @@
 -- KEYS    {ns}
 -- ARGV    slot generation sequence want id_base node_timeout_ms
 --         n (queue list)×n        the plain lists of this database, of all queues
---         n queue×n               where to take from, in the order to try
+--         n queue×n               where to take from, in the order to try; `queue share`: at first so many at most
 --         (element record)…       outcomes; record "B": give back uncounted
 -- returns {admitted, elements, stored values of :tasks, records of :runs (false: none)} of what was taken just now, or
 --         what the same sequence took when it was called before, counting nothing twice.
@@ -18,6 +18,13 @@ local id_base, node_timeout = ARGV[5], tonumber(ARGV[6])
 local lists, queues, outcomes, position, outcome_count
 lists, position = read_lists(7)
 queues, position = read_names(position)
+local shares = {}
+for i, queue in ipairs(queues) do
+	local name, share = queue:match('^(%S+) (%d+)$')
+	if name then
+		queues[i], shares[i] = name, tonumber(share)
+	end
+end
 outcomes, outcome_count = read_outcomes(position)
 local now = now_ms()
 
@@ -207,15 +214,34 @@ if count.settled < outcome_count then
 	redis.call('HINCRBY', COUNTERS, 'lost', outcome_count - count.settled)
 end
 local room = want - #kept.elements
-for _, queue in ipairs(queues) do
+
+-- Returns whether the queue gave all that it was asked for, so that it may have more.
+local function take(queue, most)
+	local before = #taken.elements
+	if lists[queue] then
+		take_mixed(queue, lists[queue], most)
+	else
+		take_own(queue, most)
+	end
+	return #taken.elements - before == most
+end
+
+-- First to each its share, then what is left to those that have more.
+local richer = {}
+for i, queue in ipairs(queues) do
 	local left = room - #taken.elements
 	if left <= 0 then
 		break
 	end
-	if lists[queue] then
-		take_mixed(queue, lists[queue], left)
-	else
-		take_own(queue, left)
+	local most = math.min(left, shares[i] or left)
+	if take(queue, most) and most < left then
+		richer[#richer + 1] = queue
+	end
+end
+for _, queue in ipairs(richer) do
+	local left = room - #taken.elements
+	if left > 0 then
+		take(queue, left)
 	end
 end
 if taken.more or #taken.elements >= room then
