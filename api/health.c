@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 static const int64_t stuck_ns = 5 * CLOCK_NS_PER_S;
+static const int64_t idle_scheduler_ns = 10 * CLOCK_NS_PER_S; /* it has something to do each second */
 static const int64_t emptied_shown_ms = 3600 * 1000;
 static const int64_t ask_ns = 200 * CLOCK_NS_PER_MS; /* a broker that needs longer is not ready, and others wait */
 
@@ -165,6 +166,22 @@ static const char *first_failure(const struct checks *checks)
 	return NULL;
 }
 
+/* It lives, keeps its promise, and has lately done its duties: recovery, due times, retention. */
+static void check_scheduler(const struct scoreboard *scoreboard, struct checks *checks)
+{
+	const int64_t done_at = scoreboard_area(scoreboard, ROW_SCHEDULER)->broker_at;
+
+	if (scoreboard_life(scoreboard, ROW_SCHEDULER, NULL, NULL) == LIFE_DEAD)
+		fail(checks, CHECK_SCHEDULER, "the scheduler is down");
+	else if (!keeps_promise(scoreboard, ROW_SCHEDULER))
+		fail(checks, CHECK_SCHEDULER, "the scheduler has broken its promise");
+	else if (done_at == 0)
+		fail(checks, CHECK_SCHEDULER, "the scheduler has not reached the broker yet");
+	else if (clock_mono_ns() - done_at > idle_scheduler_ns)
+		fail(checks, CHECK_SCHEDULER, "the scheduler has done nothing for %d s",
+			(int)((clock_mono_ns() - done_at) / CLOCK_NS_PER_S));
+}
+
 void health_ready(struct request *request)
 {
 	struct api *api = request->api;
@@ -175,10 +192,7 @@ void health_ready(struct request *request)
 	if (check_broker(api, &checks, depths))
 		check_progress(api, &checks, depths);
 	check_workers(api->node, &checks);
-	if (scoreboard_life(scoreboard, ROW_SCHEDULER, NULL, NULL) == LIFE_DEAD)
-		fail(&checks, CHECK_SCHEDULER, "the scheduler is down");
-	else if (!keeps_promise(scoreboard, ROW_SCHEDULER))
-		fail(&checks, CHECK_SCHEDULER, "the scheduler has broken its promise");
+	check_scheduler(scoreboard, &checks);
 	const char *failure = scoreboard->header->stage == STAGE_RUN ? first_failure(&checks) : "the node is stopping";
 	/* Said, but no reason to take this node out of service: what held before still holds. */
 	if (scoreboard->header->config_error[0])

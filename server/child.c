@@ -59,7 +59,7 @@ static void reset_area(const struct node *node, unsigned row, uint32_t incarnati
 
 	area->incarnation = incarnation;
 	area->state = SCOREBOARD_STARTING;
-	area->beat_at = area->ready_at = area->broker_at = 0;
+	area->beat_at = area->ready_at = 0;
 	area->serial = area->in_task = 0;
 	area->leaving = LEAVING_NOT;
 	area->reason[0] = '\0';
