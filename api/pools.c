@@ -38,7 +38,8 @@ void pools_list(struct request *request)
 	json_t *pools = json_array();
 
 	for (size_t i = 0; i < node->config->pool_count; i++)
-		(void)json_array_append_new(pools, pool_json(node, (int)i));
+		if (!node->config->pools[i].removed)
+			(void)json_array_append_new(pools, pool_json(node, (int)i));
 	answer_json(request, 200, json_pack("{s:o}", "pools", pools));
 }
 

@@ -40,7 +40,8 @@ void queues_list(struct request *request)
 		return;
 	queues = json_array();
 	for (size_t i = 0; i < config->queue_count; i++)
-		(void)json_array_append_new(queues, queue_json(config->queues[i].name, &depths[i]));
+		if (!config->queues[i].removed)
+			(void)json_array_append_new(queues, queue_json(config->queues[i].name, &depths[i]));
 	answer_json(request, 200, json_pack("{s:o}", "queues", queues));
 }
 

@@ -14,7 +14,7 @@ struct http;
 struct api {
 	const struct node *node; /* own_node: its configuration changes under us */
 	struct node own_node;
-	uint32_t config_generation; /* that `config` follows */
+	uint32_t config_generation;   /* that `config` follows */
 	struct scoreboard_area *area; /* the API's own */
 	struct promise promise;
 	struct link link;

@@ -94,6 +94,15 @@ static void many_are_stored(struct request *request, const struct trip_result *r
 	answer_json(request, 201, json_pack("{s:I, s:o}", "accepted", (json_int_t)request->task_count, "ids", ids));
 }
 
+/* A task that was not read. */
+static void problem_task(struct request *request, int status, const struct schema_faults *faults)
+{
+	if (status == -ENOMEM)
+		problem_broker(request, status, NULL);
+	else
+		problem_faults(request, faults);
+}
+
 static void submit_one(struct request *request, const json_t *value, struct bytes text)
 {
 	struct api *api = request->api;
@@ -102,7 +111,7 @@ static void submit_one(struct request *request, const json_t *value, struct byte
 	int status =
 		task_submission_read(api->node->config, value, text, "", clock_wall_ms(), &request->single, &faults);
 	if (status < 0) {
-		problem_faults(request, &faults);
+		problem_task(request, status, &faults);
 		schema_faults_fini(&faults);
 		return;
 	}
@@ -114,7 +123,7 @@ static void submit_one(struct request *request, const json_t *value, struct byte
 	trip_add(&api->trip, request, one_is_stored);
 }
 
-/* Validates all elements. Returns 0, or -EINVAL with faults. */
+/* Validates all elements. Returns 0, -EINVAL with faults, -EFBIG or -ENOMEM. */
 static int read_elements(struct request *request, const json_t *array, struct bytes text, struct schema_faults *faults)
 {
 	const struct config *config = request->api->node->config;
@@ -127,9 +136,12 @@ static int read_elements(struct request *request, const json_t *array, struct by
 		(void)snprintf(pointer, sizeof pointer, "/%zu", i);
 		if (element.length > (size_t)config->limits.document)
 			return -EFBIG;
-		if (task_submission_read(
-			    config, json_array_get(array, i), element, pointer, now_ms, &request->tasks[i], faults) < 0)
-			status = -EINVAL;
+		int one = task_submission_read(
+			config, json_array_get(array, i), element, pointer, now_ms, &request->tasks[i], faults);
+		if (one == -ENOMEM)
+			return one;
+		if (one < 0)
+			status = one;
 	}
 	return status;
 }
@@ -164,7 +176,7 @@ static void submit_many(struct request *request, const json_t *array, struct byt
 	if (status == -EFBIG)
 		problem_document_too_large(request);
 	else if (status < 0)
-		problem_faults(request, &faults);
+		problem_task(request, status, &faults);
 	else
 		trip_add(&request->api->trip, request, many_are_stored);
 	schema_faults_fini(&faults);

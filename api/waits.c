@@ -77,6 +77,15 @@ static void deliver(struct waits *waits, const char *id, struct bytes record)
 	}
 }
 
+static void lose(struct waits *waits)
+{
+	waits->subscribed = false;
+	waits->retry_at_mono_ns = 0;
+	broker_disconnect(waits->broker);
+	if (waits->first)
+		log_warn("subscription to ends of tasks is lost, subscribing again");
+}
+
 void waits_hear(struct waits *waits)
 {
 	char id[ID_MAX + 1];
@@ -85,13 +94,8 @@ void waits_hear(struct waits *waits)
 
 	while ((status = broker_next(waits->broker, id, &record)) > 0)
 		deliver(waits, id, record);
-	if (status == 0)
-		return;
-	waits->subscribed = false;
-	waits->retry_at_mono_ns = 0;
-	broker_disconnect(waits->broker);
-	if (waits->first)
-		log_warn("subscription to ends of tasks is lost, subscribing again");
+	if (status != 0)
+		lose(waits);
 }
 
 /* All that wait are looked up again: their tasks' ends may have been announced to nobody. */
@@ -138,6 +142,9 @@ static void end_overdue(struct waits *waits, int64_t now_mono_ns)
 
 int64_t waits_turn(struct waits *waits, struct link *link, int64_t now_mono_ns)
 {
+	/* A broker that hangs closes nothing, and the one that answers next may be another, after a fail-over. */
+	if (waits->subscribed && !link->up)
+		lose(waits);
 	if (now_mono_ns >= waits->next_mono_ns)
 		end_overdue(waits, now_mono_ns);
 	if (!waits->first || waits->subscribed)

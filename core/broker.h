@@ -64,9 +64,9 @@ struct broker_outcome {
 struct broker_turn {
 	const char *slot; /* "node/pool/slot" */
 	uint64_t generation;
-	uint64_t sequence; /* 1 …; the same one again after BROKER_AWAY */
-	unsigned want;     /* tasks to hold after this call; 0: take none */
-	const int *queues; /* indices, in the order to try */
+	uint64_t sequence;      /* 1 …; the same one again after BROKER_AWAY */
+	unsigned want;          /* tasks to hold after this call; 0: take none */
+	const int *queues;      /* indices, in the order to try */
 	const unsigned *shares; /* most to take from each while others have something; NULL: no limit */
 	size_t queue_count;
 	const struct broker_outcome *outcomes; /* in batch order */

@@ -467,7 +467,8 @@ static const struct schema_member config_members[] = {
 		.type = SCHEMA_STRING,
 		.offset = CONFIG(broker),
 		.fallback = "\"embedded\"",
-		.help = "embedded, redis://[user:pass@]host:port/db, unix:///path or "
+		.help = "embedded, redis://[user:pass@]host:port/db (of a cluster: any nodes, with commas between), "
+			"unix:///path or "
 			"redis-sentinel://[user:pass@]host:port,…/name/db."},
 	{.name = "broker_password_file",
 		.type = SCHEMA_STRING,

@@ -71,7 +71,7 @@ void handler_result_set_ok(struct handler_result *result, json_t *value)
 }
 
 void handler_result_set_list(struct handler_result *result, enum task_verdict verdict, const char *kind,
-        const char *format, va_list arguments)
+	const char *format, va_list arguments)
 {
 	char message[sizeof result->message]; /* the arguments may be the old message */
 
@@ -86,7 +86,7 @@ void handler_result_set_list(struct handler_result *result, enum task_verdict ve
 }
 
 void handler_result_set(
-        struct handler_result *result, enum task_verdict verdict, const char *kind, const char *format, ...)
+	struct handler_result *result, enum task_verdict verdict, const char *kind, const char *format, ...)
 {
 	va_list arguments;
 
@@ -120,7 +120,7 @@ int handlers_open(struct handlers **ret_handlers, const struct config *config, c
 	}
 	for (size_t i = 0; i < config->handler_count; i++)
 		entries[i] =
-		        (struct entry){.config = &config->handlers[i], .kind = handler_kind_find(&config->handlers[i])};
+			(struct entry){.config = &config->handlers[i], .kind = handler_kind_find(&config->handlers[i])};
 	handlers->host = host;
 	handlers->result_max = (size_t)config->limits.result;
 	handlers->entries = entries;
@@ -192,11 +192,11 @@ static void bound_result(const struct handlers *handlers, struct handler_result 
 		handler_result_set(result, TASK_VERDICT_FAIL, "exception", "the result cannot be written as JSON");
 	else if (length > handlers->result_max)
 		handler_result_set(result, TASK_VERDICT_FAIL, "exception",
-		        "the result has %zu bytes, and limits.result is %zu", length, handlers->result_max);
+			"the result has %zu bytes, and limits.result is %zu", length, handlers->result_max);
 }
 
 int handlers_run(struct handlers *handlers, const struct handler_task *task, struct handler_result *ret_result,
-        struct error *error)
+	struct error *error)
 {
 	assert(task->order->class && task->order->method && task->order->param);
 
@@ -209,7 +209,7 @@ int handlers_run(struct handlers *handlers, const struct handler_task *task, str
 	result_init(ret_result);
 	if (entry == NULL) {
 		handler_result_set(ret_result, TASK_VERDICT_REFUSED, "unknown_class", "no handler has the class \"%s\"",
-		        task->order->class);
+			task->order->class);
 		return 0;
 	}
 	handlers->task = task;

@@ -56,7 +56,7 @@ int handlers_load(struct handlers *handlers, const char *class, struct error *er
  * negative errno with the reason: the worker gives up its slot). *task must stay valid while handlers_exiting may be
  * called, even if the method comes back after the task was aborted. */
 int handlers_run(struct handlers *handlers, const struct handler_task *task, struct handler_result *ret_result,
-        struct error *error);
+	struct error *error);
 void handler_result_fini(struct handler_result *result);
 
 /* The `exiting` hook of the class whose task is stuck; nothing when no method is running. Second thread, which has taken

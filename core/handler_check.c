@@ -52,13 +52,13 @@ static int no_push(void *context, const json_t *task, struct error *error)
 }
 
 static const struct handler_host no_host = {
-        .beat = no_beat,
-        .progress = no_progress,
-        .stopping = no_stopping,
-        .log = no_log,
-        .push = no_push,
-        .deadline_ms = no_deadline_ms,
-        .demo_dir = -1,
+	.beat = no_beat,
+	.progress = no_progress,
+	.stopping = no_stopping,
+	.log = no_log,
+	.push = no_push,
+	.deadline_ms = no_deadline_ms,
+	.demo_dir = -1,
 };
 
 static _Noreturn void load_in_child(const struct config_handler *config, struct verdict *verdict)
@@ -102,19 +102,19 @@ static int check_handler(const struct config_handler *config, struct verdict *ve
 	pid = fork();
 	if (pid < 0)
 		return error_set(
-		        error, -errno, "class \"%s\": no process to load it in: %s", config->class, strerror(errno));
+			error, -errno, "class \"%s\": no process to load it in: %s", config->class, strerror(errno));
 	if (pid == 0)
 		load_in_child(config, verdict);
 	(void)setpgid(pid, pid);
 	if (wait_for_child(pid, &end))
 		return error_set(error, -EINVAL, "class \"%s\": %s still loads after %d s", config->class,
-		        config->module, LOAD_SECONDS_MAX);
+			config->module, LOAD_SECONDS_MAX);
 	if (end.si_code != CLD_EXITED)
 		return error_set(error, -EINVAL, "class \"%s\": %s crashes while loading (signal %d)", config->class,
-		        config->module, end.si_status);
+			config->module, end.si_status);
 	if (!verdict->told)
 		return error_set(error, -EINVAL, "class \"%s\": %s ends its process while loading (exit status %d)",
-		        config->class, config->module, end.si_status);
+			config->class, config->module, end.si_status);
 	if (verdict->status < 0)
 		return error_set(error, -EINVAL, "%s", verdict->error.text);
 	return 0;
@@ -123,7 +123,7 @@ static int check_handler(const struct config_handler *config, struct verdict *ve
 static void add_line(struct error *faults, size_t *length, const struct error *line)
 {
 	int written = snprintf(
-	        faults->text + *length, sizeof faults->text - *length, "%s%s", *length > 0 ? "\n" : "", line->text);
+		faults->text + *length, sizeof faults->text - *length, "%s%s", *length > 0 ? "\n" : "", line->text);
 
 	if (written > 0 && (size_t)written < sizeof faults->text - *length)
 		*length += (size_t)written;

@@ -14,7 +14,7 @@ struct handler_kind {
 	/* Everything that can go wrong without running the user's own code beyond what loading implies: --check stops here.
 	 * Borrows config and host until `free`. Returns 0, or a negative errno other than -ENOENT with the sentence. */
 	int (*load)(const struct config_handler *config, const struct handler_host *host, void **ret_handler,
-	        struct error *error);
+		struct error *error);
 	/* Called once, before the first task. Returns 0 or a negative errno with the sentence. */
 	int (*start)(void *handler, struct error *error);
 	/* Runs one task. result comes in as "ok, null". */
@@ -39,8 +39,8 @@ void handler_make_utf8(char *text);
 /* Makes *result anew: a verdict other than OK with its words ("no message" where there are none). The message becomes
  * UTF-8, cut to what fits. `kind` is static. */
 void handler_result_set(struct handler_result *result, enum task_verdict verdict, const char *kind, const char *format,
-        ...) __attribute__((format(printf, 4, 5)));
+	...) __attribute__((format(printf, 4, 5)));
 void handler_result_set_list(struct handler_result *result, enum task_verdict verdict, const char *kind,
-        const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
+	const char *format, va_list arguments) __attribute__((format(printf, 4, 0)));
 
 #endif

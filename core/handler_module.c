@@ -188,17 +188,17 @@ static int check_file(const struct config_handler *config, struct error *error)
 
 	if (stat(config->module, &file) < 0)
 		return error_set(error, -ELIBACC, "class \"%s\": %s cannot be read: %s", config->class, config->module,
-		        strerror(errno));
+			strerror(errno));
 	if (!S_ISREG(file.st_mode))
 		return error_set(error, -ELIBACC, "class \"%s\": %s is not a file", config->class, config->module);
 	if (file.st_uid != 0 && file.st_uid != geteuid())
 		return error_set(error, -ELIBACC,
-		        "class \"%s\": %s belongs to uid %u, neither to root nor to uid %u that runs it", config->class,
-		        config->module, file.st_uid, geteuid());
+			"class \"%s\": %s belongs to uid %u, neither to root nor to uid %u that runs it", config->class,
+			config->module, file.st_uid, geteuid());
 	if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return error_set(error, -ELIBACC,
-		        "class \"%s\": %s can be written by others than its owner (mode %04o)", config->class,
-		        config->module, file.st_mode & 07777U);
+			"class \"%s\": %s can be written by others than its owner (mode %04o)", config->class,
+			config->module, file.st_mode & 07777U);
 	return 0;
 }
 
@@ -216,11 +216,11 @@ static int check_methods(const struct config_handler *config, const struct muste
 	for (const struct muster_method *method = methods; method->name != NULL; method++) {
 		if (!is_name(method->name))
 			return error_set(error, -ELIBBAD,
-			        "class \"%s\": %s has a method that no task can name: \"%.128s\"", config->class,
-			        config->module, method->name);
+				"class \"%s\": %s has a method that no task can name: \"%.128s\"", config->class,
+				config->module, method->name);
 		if (method->run == NULL)
 			return error_set(error, -ELIBBAD, "class \"%s\": %s has no function for its method \"%s\"",
-			        config->class, config->module, method->name);
+				config->class, config->module, method->name);
 	}
 	return 0;
 }
@@ -230,14 +230,14 @@ static int check_table(const struct config_handler *config, const struct muster_
 {
 	if (table == NULL)
 		return error_set(error, -ELIBBAD, "class \"%s\": %s has no table `muster_module`", config->class,
-		        config->module);
+			config->module);
 	if (table->abi != MUSTER_ABI)
 		return error_set(error, -ELIBBAD,
-		        "class \"%s\": %s is built for ABI %u, this is ABI %u: build it again", config->class,
-		        config->module, (unsigned)table->abi, (unsigned)MUSTER_ABI);
+			"class \"%s\": %s is built for ABI %u, this is ABI %u: build it again", config->class,
+			config->module, (unsigned)table->abi, (unsigned)MUSTER_ABI);
 	if (table->class_name == NULL || strcmp(table->class_name, config->class) != 0)
 		return error_set(error, -ELIBBAD, "class \"%s\": %s holds the class \"%.128s\"", config->class,
-		        config->module, table->class_name != NULL ? table->class_name : "");
+			config->module, table->class_name != NULL ? table->class_name : "");
 	return check_methods(config, table->methods, error);
 }
 
@@ -253,7 +253,7 @@ static const char *loader_says(const char *path)
 }
 
 static int load(
-        const struct config_handler *config, const struct handler_host *host, void **ret_handler, struct error *error)
+	const struct config_handler *config, const struct handler_host *host, void **ret_handler, struct error *error)
 {
 	struct module *module;
 	const struct muster_module *table;
@@ -267,7 +267,7 @@ static int load(
 	object = dlopen(config->module, RTLD_NOW | RTLD_LOCAL);
 	if (object == NULL)
 		return error_set(error, -ELIBBAD, "class \"%s\": %s cannot be loaded: %s", config->class,
-		        config->module, loader_says(config->module));
+			config->module, loader_says(config->module));
 	table = dlsym(object, "muster_module");
 	status = check_table(config, table, error);
 	if (status < 0)
@@ -289,7 +289,7 @@ static int start(void *handler, struct error *error)
 	if (module->table->start == NULL || module->table->start(&why) == 0)
 		return 0;
 	return error_set(error, -ECANCELED, "class \"%s\" does not start: %s", module->table->class_name,
-	        why != NULL ? why : "it does not say why");
+		why != NULL ? why : "it does not say why");
 }
 
 /* ---- running ---- */
@@ -311,11 +311,11 @@ static void settle(struct muster_task *task, enum muster_end end)
 
 	if ((unsigned)end > MUSTER_FAIL)
 		handler_result_set(task->result, TASK_VERDICT_FAIL, "exception",
-		        "the method \"%s\" returned %d, which is no enum muster_end", muster_method(task), (int)end);
+			"the method \"%s\" returned %d, which is no enum muster_end", muster_method(task), (int)end);
 	else if (task->spoke)
 		handler_result_set(task->result, TASK_VERDICT_FAIL, "exception",
-		        "the method \"%s\" returned %s but had said %s%s%s", muster_method(task), words[end],
-		        words[task->said], task->result->message[0] != '\0' ? ": " : "", task->result->message);
+			"the method \"%s\" returned %s but had said %s%s%s", muster_method(task), words[end],
+			words[task->said], task->result->message[0] != '\0' ? ": " : "", task->result->message);
 	else if (end == MUSTER_RETRY)
 		handler_result_set(task->result, TASK_VERDICT_RETRY, "retry", "no message");
 	else if (end == MUSTER_FAIL)
@@ -331,7 +331,7 @@ static void run(void *handler, const struct handler_task *order, struct handler_
 
 	if (method == NULL) {
 		handler_result_set(result, TASK_VERDICT_REFUSED, "unknown_method",
-		        "the class \"%s\" has no method \"%s\"", module->table->class_name, order->order->method);
+			"the class \"%s\" has no method \"%s\"", module->table->class_name, order->order->method);
 		return;
 	}
 	task.task = order; /* field by field: the reason's half kilobyte is not worth clearing for each task */
@@ -356,10 +356,10 @@ static void exiting(void *handler, const struct handler_task *order)
 }
 
 const struct handler_kind handler_kind_module = {
-        .serves = serves,
-        .load = load,
-        .start = start,
-        .run = run,
-        .exiting = exiting,
-        .free = free,
+	.serves = serves,
+	.load = load,
+	.start = start,
+	.run = run,
+	.exiting = exiting,
+	.free = free,
 };

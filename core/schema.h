@@ -57,7 +57,7 @@ struct schema_faults {
 	struct schema_fault *items; /* owned */
 	size_t count;
 	size_t maximum; /* more are counted in `count` no further; 0 means 32 */
-	bool lost;      /* one could not be noted, for lack of memory: no fault in `items` does not mean that there is none */
+	bool lost; /* one could not be noted, for lack of memory: no fault in `items` does not mean that there is none */
 };
 
 struct schema;

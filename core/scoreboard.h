@@ -193,8 +193,8 @@ struct scoreboard_area { /* writer: the process in the row (the supervisor reset
 	_Atomic uint32_t serial;                  /* tasks started by this incarnation; odd/even has no meaning */
 	_Atomic uint32_t in_task;                 /* 1: a handler is running */
 	_Atomic int64_t ready_at;                 /* mono ns of the first idle promise; 0: still starting */
-	_Atomic int64_t broker_at;   /* mono ns: when the broker last answered whoever was in this row; 0: never */
-	_Atomic uint64_t leaving;                 /* enum scoreboard_leaving */
+	_Atomic int64_t broker_at; /* mono ns: when the broker last answered whoever was in this row; 0: never */
+	_Atomic uint64_t leaving;  /* enum scoreboard_leaving */
 	alignas(64) struct scoreboard_current current;
 	char reason[SCOREBOARD_REASON_MAX]; /* why it gives up (exit 78), for last_exit and /v1/workers */
 	/* never reset: */

@@ -10,19 +10,29 @@
 #include <string.h>
 #include <sys/wait.h>
 
+/* The order that this incarnation died of. One to end a task, when that task was over before it came to a SIGKILL, is not. */
+static enum scoreboard_order read_order(const struct scoreboard_row_words *words, const struct scoreboard_area *area)
+{
+	const uint64_t word = words->order;
+	const enum scoreboard_order order = scoreboard_low(word) & 0xff;
+	const bool about_task = order == ORDER_ABORT || order == ORDER_CANCEL;
+
+	if (scoreboard_high(word) != scoreboard_high(words->who))
+		return ORDER_NONE;
+	if (about_task && !scoreboard_order_meets(word, area->serial, area->in_task))
+		return ORDER_NONE;
+	return scoreboard_low(word) >> 8 & 0xff;
+}
+
 static struct policy_death read_death(const struct scoreboard *scoreboard, unsigned row)
 {
 	const struct scoreboard_row_words *words = &scoreboard->rows[row];
 	const struct scoreboard_area *area = scoreboard_area(scoreboard, row);
-	uint32_t incarnation = scoreboard_high(words->who);
-	uint64_t order = words->order;
-	enum scoreboard_order given =
-		scoreboard_high(order) == incarnation ? scoreboard_low(order) >> 8 & 0xff : ORDER_NONE;
 
 	return (struct policy_death){
 		.exited = words->obituary.code == CLD_EXITED,
 		.status = words->obituary.status,
-		.order = given,
+		.order = read_order(words, area),
 		.lived_ns = words->obituary.at_mono_ns - words->born_at,
 		.leaving = (enum scoreboard_leaving)area->leaving,
 		.was_ready = area->ready_at != 0,

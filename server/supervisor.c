@@ -78,20 +78,23 @@ static void start(struct supervisor *supervisor, unsigned row, int64_t now)
 
 /* ---- ending one ---- */
 
-/* An order to end a task is void once that task is over and its worker beats on. */
-static enum scoreboard_order order_of(const struct supervisor *supervisor, unsigned row, int64_t now)
+static enum scoreboard_order order_of(const struct scoreboard_row_words *words)
 {
-	const struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
-	const struct scoreboard_area *area = scoreboard_area(supervisor->scoreboard, row);
 	const uint64_t word = words->order;
-	const enum scoreboard_order order = scoreboard_low(word) & 0xff;
 
-	if (scoreboard_high(word) != scoreboard_high(words->who))
-		return ORDER_NONE;
+	return scoreboard_high(word) == scoreboard_high(words->who) ? scoreboard_low(word) & 0xff : ORDER_NONE;
+}
+
+/* An order to end a task is void once that task is over and its worker beats on: it says nothing about a later death. */
+static void forget_void_order(struct supervisor *supervisor, unsigned row, int64_t now)
+{
+	struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
+	const struct scoreboard_area *area = scoreboard_area(supervisor->scoreboard, row);
+	const enum scoreboard_order order = order_of(words);
+
 	if ((order == ORDER_ABORT || order == ORDER_CANCEL) && now <= area->alive_until &&
-		!scoreboard_order_meets(word, area->serial, area->in_task))
-		return ORDER_NONE;
-	return order;
+		!scoreboard_order_meets(words->order, area->serial, area->in_task))
+		words->order = 0;
 }
 
 /* Notes the order, then sends the signal: a death is never without its reason. */
@@ -184,6 +187,13 @@ static int64_t cancel_of(struct supervisor *supervisor, unsigned row, int64_t no
 	return slot->cancel_at;
 }
 
+/* Until it is ordered, or there is something new that may have mended it. */
+static bool is_parked(const struct supervisor *supervisor, unsigned row)
+{
+	return scoreboard_is_parked(supervisor->scoreboard, row) &&
+	       supervisor->scoreboard->exits[row].started_with == supervisor->scoreboard->header->config_generation;
+}
+
 static struct policy_view view_row(struct supervisor *supervisor, unsigned row, int64_t now)
 {
 	const struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
@@ -192,13 +202,13 @@ static struct policy_view view_row(struct supervisor *supervisor, unsigned row, 
 		.life = scoreboard_life(supervisor->scoreboard, row, NULL, NULL),
 		.obeys = row >= ROW_WORKERS,
 		.promise = promise_of(supervisor, row),
-		.order = order_of(supervisor, row, now),
+		.order = order_of(words),
 		.order_at = words->order_at,
 		.kill_grace_ns = pool ? pool->kill_grace_ms * CLOCK_NS_PER_MS : 0,
 		.cancel_at = row >= ROW_WORKERS ? cancel_of(supervisor, row, now) : POLICY_NEVER,
 		.abort_at = POLICY_NEVER,
 		.stop_at = POLICY_NEVER,
-		.parked = scoreboard_is_parked(supervisor->scoreboard, row),
+		.parked = is_parked(supervisor, row),
 		.start_at = words->start_at,
 	};
 
@@ -249,6 +259,8 @@ static void understand(struct supervisor *supervisor, unsigned row)
 /* Returns when to look again. */
 static int64_t tend(struct supervisor *supervisor, unsigned row, int64_t now)
 {
+	understand(supervisor, row); /* it may have died since the turn began */
+	forget_void_order(supervisor, row, now);
 	struct policy_view view = view_row(supervisor, row, now);
 	if (view.life == LIFE_ALIVE && view.order < ORDER_MEMORY && exceeds_memory(supervisor, row)) {
 		log_warn("worker is above max_memory, ending it", LOG_INT("row", row));
@@ -286,7 +298,7 @@ static void restart(struct supervisor *supervisor, unsigned row, int64_t now)
 
 	switch (scoreboard_life(supervisor->scoreboard, row, NULL, NULL)) {
 	case LIFE_ALIVE:
-		if (order_of(supervisor, row, now) == ORDER_NONE)
+		if (order_of(words) == ORDER_NONE)
 			give_order(supervisor, row, ORDER_DRAIN, ORDER_DRAIN, SIGTERM, now);
 		break;
 	case LIFE_DEAD: /* parked, or waiting out its back-off: now, then */
@@ -433,7 +445,7 @@ static int64_t announce_sleep(struct supervisor *supervisor, int64_t next)
 		if (scoreboard_life(supervisor->scoreboard, row, NULL, NULL) != LIFE_ALIVE)
 			continue;
 		int64_t promise = promise_of(supervisor, row) + 1;
-		if (promise < next && order_of(supervisor, row, clock_mono_ns()) < ORDER_CANCEL)
+		if (promise < next && order_of(&supervisor->scoreboard->rows[row]) < ORDER_CANCEL)
 			next = promise;
 	}
 	return next;

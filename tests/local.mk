@@ -146,16 +146,17 @@ EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.p
 	tests/system/client.py tests/system/conftest.py tests/system/harness.py tests/system/load.py \
 	tests/system/procfs.py tests/system/test_api.py tests/system/test_bad_input.py \
 	tests/system/test_broker_away.py tests/system/test_broker_faults.py tests/system/test_cancel.py \
-	tests/system/test_cli_options.py tests/system/test_crashes.py tests/system/test_delay_retry.py \
-	tests/system/test_done_when.py tests/system/test_hangs.py tests/system/test_metrics.py \
-	tests/system/test_outcomes.py tests/system/test_plain_list.py tests/system/test_processes.py \
-	tests/system/test_queues_retention.py tests/system/test_recovery_paths.py tests/system/test_reload.py \
-	tests/system/test_seed_faults.py tests/system/test_service_manager.py tests/system/test_submit.py \
-	tests/system/waiting.py tests/bench/beans.c tests/bench/bench_module.c tests/bench/latency.c \
-	tests/bench/rollcall.c tests/bench/run tests/chaos/cutter.py tests/chaos/effect.c tests/chaos/faults.py \
-	tests/chaos/herd.py tests/chaos/ledger.py tests/chaos/load.py tests/chaos/run tests/chaos/sabotage.py \
-	tests/chaos/watch.py tests/fuzz/common.c tests/fuzz/config.c tests/fuzz/config.dict tests/fuzz/control.c \
-	tests/fuzz/corpus/config/anchor tests/fuzz/corpus/config/asynctask.yaml tests/fuzz/corpus/config/broker-tcp \
+	tests/system/test_cluster.py tests/system/test_cli_options.py tests/system/test_crashes.py \
+	tests/system/test_delay_retry.py tests/system/test_done_when.py tests/system/test_hangs.py \
+	tests/system/test_metrics.py tests/system/test_outcomes.py tests/system/test_plain_list.py \
+	tests/system/test_processes.py tests/system/test_queues_retention.py tests/system/test_recovery_paths.py \
+	tests/system/test_reload.py tests/system/test_seed_faults.py tests/system/test_service_manager.py \
+	tests/system/test_sentinel.py tests/system/test_submit.py tests/system/waiting.py tests/bench/beans.c \
+	tests/bench/bench_module.c tests/bench/latency.c tests/bench/rollcall.c tests/bench/run \
+	tests/chaos/cutter.py tests/chaos/effect.c tests/chaos/faults.py tests/chaos/herd.py tests/chaos/ledger.py \
+	tests/chaos/load.py tests/chaos/run tests/chaos/sabotage.py tests/chaos/watch.py tests/fuzz/common.c \
+	tests/fuzz/config.c tests/fuzz/config.dict tests/fuzz/control.c tests/fuzz/corpus/config/anchor \
+	tests/fuzz/corpus/config/asynctask.yaml tests/fuzz/corpus/config/broker-tcp \
 	tests/fuzz/corpus/config/broker-unix tests/fuzz/corpus/config/empty tests/fuzz/corpus/config/environment \
 	tests/fuzz/corpus/config/example.yaml tests/fuzz/corpus/config/faults tests/fuzz/corpus/config/limits \
 	tests/fuzz/corpus/config/queues tests/fuzz/corpus/config/yaml tests/fuzz/corpus/control/restart \

@@ -46,7 +46,7 @@ static enum muster_end run(struct muster_task *task)
 	json_int_t before_ms, after_ms, retries;
 
 	if (json_unpack((json_t *)(uintptr_t)muster_param(task), "[s, s, I, I, I]", &path, &text, &before_ms, &after_ms,
-	            &retries) != 0)
+		    &retries) != 0)
 		return muster_fail(task, "run wants [path, text, before_ms, after_ms, retries]");
 	beat_for_ms(task, before_ms);
 	if (append_line(path, text) != 0)

@@ -86,9 +86,14 @@ def strike(run, shot, role, sig):
     return ""
 
 
-def stop_for(run, shot, role):
+def stop(run, shot, role):
+    """A descriptor of the process that was stopped, or None. What pauses a whole node would wake it again."""
     node = run.herd.nodes[shot.node]
-    handle = node.strike(role, signal.SIGSTOP) if node.up else None
+    return node.strike(role, signal.SIGSTOP) if node.up and not node.paused else None
+
+
+def stop_for(run, shot, role):
+    handle = stop(run, shot, role)
     if handle is None:
         return f"no {role} just now"
 
@@ -123,11 +128,10 @@ def kill_worker(run, shot):
 @fault("stop-worker", weight=3)
 def stop_worker(run, shot):
     """For ever: it must be ended at its promise."""
-    node = run.herd.nodes[shot.node]
-    handle = node.strike(f"worker-{shot.slot}", signal.SIGSTOP) if node.up else None
+    handle = stop(run, shot, f"worker-{shot.slot}")
     if handle is None:
         return "no such worker just now"
-    run.stopped.add(handle, f"{node.name} worker-{shot.slot}, pid {handle.pid}")
+    run.stopped.add(handle, f"node {shot.node} worker-{shot.slot}, pid {handle.pid}")
     return ""
 
 
@@ -198,7 +202,7 @@ def stop_scheduler(run, shot):
 def guardian_kill(run, shot):
     """And started again at once, on the same state directory."""
     node = run.herd.nodes[shot.node]
-    if not node.up or not node.ready():
+    if not node.up or node.paused or not node.ready():
         return "the node is not up"
     run.ledger.lose_node()
     node.lose()
@@ -210,7 +214,7 @@ def guardian_kill(run, shot):
 def node_loss(run, shot):
     """It comes back only after the others have taken its tasks over."""
     node = run.herd.nodes[shot.node]
-    if not node.up or len(run.herd.living()) < 2:
+    if not node.up or node.paused or len(run.herd.living()) < 2:
         return "no other node would be left"
     run.ledger.lose_node()
     node.lose()
@@ -222,7 +226,7 @@ def node_loss(run, shot):
 def restart_node(run, shot):
     """An ordered stop, and started again when it is over: its exit status must be 0."""
     node = run.herd.nodes[shot.node]
-    if not node.up or not node.ready():
+    if not node.up or node.paused or not node.ready():
         return "the node is not up"
     run.ledger.lose_node()  # what is still in hand when its time is up goes back uncounted
     node.up = False
@@ -240,12 +244,22 @@ def restart_node(run, shot):
     return ""
 
 
+@fault("reload", weight=1, rest=1)
+def reload(run, shot):
+    """HUP: every worker is rolled, no task is interrupted."""
+    node = run.herd.nodes[shot.node]
+    if not node.heeds_signals():
+        return "its node is down, paused or just starting"
+    node.process.send_signal(signal.SIGHUP)
+    return ""
+
+
 @fault("pause-node", weight=0.7, rest=10, length=(0.5, 4.0))
 def pause_node(run, shot):
     """Every process of it stands still, for less than node_timeout: nobody is killed for it."""
     node = run.herd.nodes[shot.node]
-    if not node.up:
-        return "its node is down"
+    if not node.up or node.paused:
+        return "its node is down or paused"
     run.later(shot.length, node.stop_all())
     return ""
 

@@ -20,6 +20,7 @@ from harness import LIST, Http, Muster, PidFd, Redis, process, until
 HERE = Path(__file__).resolve().parent
 NAMESPACE = "chaos"
 HEARTBEAT, KILL_GRACE, NODE_TIMEOUT = 2.0, 0.3, 6.0
+IMPATIENT_S = 0.3  # whoever asks in the driver's only loop holds the schedule up
 KEPT = {"succeeded": "1d", "dead": "1d", "cancelled": "1d", "max": 10_000_000}
 QUEUES = ("default", LIST, "flaky", "rough")
 # A task that is the driver's victim again and again must not die of it; one that crashes by itself should.
@@ -36,8 +37,8 @@ class Node(Muster):
         self.relay = Relay(herd.redis.socket) if herd.redis else None
         super().__init__({**herd.settings(self.relay), "state_dir": str(base / "state")}, base=base,
                          launcher=["setpriv", "--pdeathsig", "KILL"])
-        self.index, self.name, self.up = index, f"node {index}", False
-        self.http.timeout = 2.0  # whoever asks waits in the driver's only loop
+        self.index, self.name, self.up, self.paused = index, f"node {index}", False, False
+        self.http.timeout = IMPATIENT_S
 
     def spawn(self):
         super().spawn()
@@ -66,15 +67,17 @@ class Node(Muster):
         self.kill()
 
     def stop_all(self):
-        """SIGSTOP for every process of it; returns what undoes that."""
-        handles = []
+        """SIGSTOP for every process of it that is not stopped already; returns what undoes that."""
+        handles, self.paused = [], True
         for found in self.tree():
             with contextlib.suppress(OSError):
-                handle = PidFd(found.pid)
-                handle.send(signal.SIGSTOP)
-                handles.append(handle)
+                if found.state != "T":
+                    handle = PidFd(found.pid)
+                    handle.send(signal.SIGSTOP)
+                    handles.append(handle)
 
         def go_on():
+            self.paused = False
             for handle in handles:
                 handle.send(signal.SIGCONT)
                 handle.close()
@@ -82,6 +85,10 @@ class Node(Muster):
 
     def fresh_http(self, timeout=5.0):
         return Http(port=self.port, timeout=timeout)
+
+    def heeds_signals(self):
+        """It has come so far that it made a child: before, HUP and TERM end it as they end any program."""
+        return self.up and not self.paused and self.process.poll() is None and bool(self.children())
 
     def ready(self):
         """Ready, every worker there, every slot with one process and no more."""

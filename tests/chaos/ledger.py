@@ -75,12 +75,9 @@ def judge(entry, views, runs, losses):
     nodes that were lost while it could have been held."""
     if not views:
         return list(judge_unknown(entry, runs))
-    wrong = []
     if len(views) > 1:
-        wrong.append(("run too often", f"{len(views)} tasks were made of one"))
-    for view in views:
-        wrong += judge_view(entry, view, runs, losses * len(views))
-    return wrong
+        return [("run too often", f"{len(views)} tasks were made of one")]
+    return judge_view(entry, views[0], runs, losses)
 
 
 def judge_unknown(entry, runs):

@@ -30,13 +30,12 @@ def double(herd, ledger):
 
 
 def hold(herd, ledger):
-    """A task stands in a second lease."""
+    """A task stands in two leases."""
     client = herd.client()
-    for lease in client.hvals(herd.key("leases")):
-        tokens = lease.split(b" ")
-        if len(tokens) > 2:
-            client.hset(herd.key("leases"), "elsewhere/default/0", b" ".join([b"1", b"1", *tokens[2:]]))
-            return True
+    for element, _ in client.zpopmax(herd.key("scheduled:default")):
+        for slot in ("elsewhere/default/0", "elsewhere/default/1"):
+            client.hset(herd.key("leases"), slot, b"1 1 @default " + element)
+        return True
     return False
 
 

@@ -11,7 +11,7 @@ import time
 
 import pytest
 
-from harness import LIST, MUSTERD, Http, bound, compile_module, module, process, stays, until
+from harness import MUSTERD, Http, bound, compile_module, module, process, stays, until
 
 READ_AGAIN = "configuration read again"
 REFUSED = "configuration refused"
@@ -297,19 +297,16 @@ def test_no_task_in_hand_is_interrupted(muster):
 
 
 def test_a_long_task_is_waited_for_and_others_go_on(muster):
-    m = muster({"pools": [pool(workers=2)]})
+    m = muster({"pools": [pool(workers=3)]})
     long = m.submit("Demo", "work", 2500)
-    row = m.running(long)
+    row, old = m.running(long), pids(m)
     reload(m)
-    until(lambda: m.worker(1 - row["slot"])["restarts"] == 1 and well([m.worker(1 - row["slot"])]), what="the idle one is rolled")
-    began = time.monotonic()
     for n in range(20):
         assert m.run("Demo", "add", n, 1)["result"] == n + 1
-    assert time.monotonic() - began < bound(1.5)
     assert m.worker(row["slot"])["pid"] == row["pid"] and m.task(long)["state"] == "active"
     task = m.wait_task(long)
     assert task["state"] == "succeeded" and task["attempts"] == 1 and task["crashes"] == 0
-    until(lambda: m.worker(row["slot"])["pid"] not in (None, row["pid"]), what="then it is its turn")
+    rolled(m, old)
     assert m.worker(row["slot"])["last_exit"]["reason"] == "order"
 
 
@@ -341,10 +338,11 @@ def test_submissions_and_tasks_go_on_through_a_row_of_reloads(muster):
     try:
         for workers in (4, 3, 2, 3):
             reload_all(m, pools=[pool(workers=workers)])
+            until(lambda done=len(ids): problems or len(ids) >= done + 20, what="submissions go on")
     finally:
         over.set()
         thread.join()
-    assert not problems and len(ids) > 100
+    assert not problems and len(ids) >= 80
     for id_ in ids:
         task = m.wait_task(id_)
         assert task["state"] == "succeeded" and task["attempts"] == 1 and task["crashes"] == 0
@@ -484,6 +482,28 @@ def test_hup_during_hup_ends_with_the_last_file(muster):
     assert m.get("/v1/pools/default").json["workers"] == 4 and config_check(m) == "ok"
 
 
+def test_a_file_that_changes_while_it_is_checked_is_checked_again(muster, folder):
+    loads = folder / "loads"
+    build(folder, "slow", "return muster_ok(task, NULL);", before=f"""#include <fcntl.h>
+__attribute__((constructor)) static void be_slow(void)
+{{
+	int fd = open("{loads}", O_WRONLY | O_CREAT | O_APPEND, 0666);
+	if (write(fd, "x", 1) == 1)
+		usleep(400000);
+}}""")
+    m = muster(versioned(folder, 2))
+    old = pids(m)
+    for workers in (3, 4):
+        m.write_config({**m.config, "pools": [pool(workers=workers)]})
+        before = loads.stat().st_size if loads.exists() else 0
+        ask(m)
+        if workers == 3:
+            until(lambda: loads.exists() and loads.stat().st_size > before, what="the checker is on its way")
+            assert not m.log_lines(READ_AGAIN)
+    rolled(m, old)
+    assert m.get("/v1/pools/default").json["workers"] == 4
+
+
 def test_hup_during_a_roll_begins_it_anew(muster):
     m = muster({"pools": [pool(workers=2)]})
     ids = m.submit_many([{"class": "Demo", "method": "work", "param": [900]}] * 2)
@@ -532,7 +552,8 @@ def test_the_api_killed_right_after_a_reload_follows_it_all_the_same(muster):
     m = muster({"pools": [pool()]})
     reload_all(m, pools=[pool(), pool("mail", 1)])
     m.another("api", m.kill_role("api"))
-    assert until(lambda: m.run("Demo", "add", 1, 2, queue="mail"))["result"] == 3
+    m.http.close()
+    assert m.run("Demo", "add", 1, 2, queue="mail")["result"] == 3
     reload_all(m, pools=[pool(), pool("post", 1)])
     assert m.run("Demo", "add", 3, 4, queue="post")["result"] == 7
 
@@ -542,10 +563,12 @@ def test_hup_during_a_stop_hinders_nothing(muster):
     id_ = m.submit("Demo", "work", 700)
     m.running(id_)
     os.kill(m.guardian, signal.SIGTERM)
+    m.wait_log("stopping")
     for _ in range(20):
         with contextlib.suppress(ProcessLookupError):
             os.kill(m.guardian, signal.SIGHUP)
-    assert m.stop() < 3
+    assert m.exit_code() == 0
+    m.stopped = True
     assert not m.log_lines(READ_AGAIN)
     m.start()
     task = m.wait_task(id_)
@@ -606,7 +629,7 @@ def test_a_reload_is_no_restart_of_the_supervisor(muster):
         assert m.role("supervisor").pid != before, "a new one takes it up"
     assert m.metrics().value("muster_process_restarts_total", process="supervisor") == 0
     assert m.metrics().value("muster_process_restarts_total", process="api") == 0
-    assert m.metrics().value("muster_worker_restarts_total", pool="default", reason="order") == 6
+    assert m.metrics().value("muster_worker_restarts_total", pool="default", reason="order") == 6, "each end is counted"
     assert sum(row["restarts"] for row in m.workers()) == 6
     m.another("supervisor", m.kill_role("supervisor"))
     until(lambda: m.metrics().value("muster_process_restarts_total", process="supervisor") == 1, what="a real death still counts")

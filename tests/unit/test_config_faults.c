@@ -81,7 +81,6 @@ static void says_what_is_not_there_yet(void **state)
 		"handlers: [{class: A, exec: [php, a.php]}]\n",
 		"handlers: [{class: A, http: 'https://x'}]\n",
 		"handlers: [{class: Demo, module: demo.so, mode: once}]\n",
-		"broker: redis://h\ndurability: power\n",
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		assert_refused(texts[i], strchr(texts[i], '\n')[1] == '\0' ? 1 : 2, "not available yet");

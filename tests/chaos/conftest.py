@@ -1,0 +1,7 @@
+"""The driver's modules, and those of tests/system that it uses."""
+
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "system")]
