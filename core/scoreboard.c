@@ -249,6 +249,15 @@ bool scoreboard_is_parked(const struct scoreboard *scoreboard, unsigned row)
 	       exit.parked != 0;
 }
 
+bool scoreboard_order_stands(uint64_t order, const struct scoreboard_area *area)
+{
+	const unsigned started = area->outbox.started;
+	const bool aborted =
+		started > 0 && started <= SCOREBOARD_BATCH && area->outbox.claim[started - 1] == CLAIM_ABORTED;
+
+	return scoreboard_order_names(order, area->serial) && (area->in_task || aborted);
+}
+
 uint64_t scoreboard_restarts(const struct scoreboard *scoreboard, unsigned row)
 {
 	uint32_t incarnation;

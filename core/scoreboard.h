@@ -280,11 +280,15 @@ static inline uint32_t scoreboard_low(uint64_t pair)
 	return (uint32_t)pair;
 }
 
-/* Whether an order to end a task, as a row has it, is about the task that is in hand. */
-static inline bool scoreboard_order_meets(uint64_t order, uint32_t serial, bool in_task)
+/* Whether an order to end a task, as a row has it, names the task with that serial. */
+static inline bool scoreboard_order_names(uint64_t order, uint32_t serial)
 {
-	return in_task && (scoreboard_low(order) >> 16) == (serial & 0xffff);
+	return (scoreboard_low(order) >> 16) == (serial & 0xffff);
 }
+
+/* Whether it still is about what the process does: the task that it names is in hand, or has just been claimed to be
+ * ended. */
+bool scoreboard_order_stands(uint64_t order, const struct scoreboard_area *area);
 
 static inline int scoreboard_place_pool(uint32_t place)
 {

@@ -19,7 +19,7 @@ static enum scoreboard_order read_order(const struct scoreboard_row_words *words
 
 	if (scoreboard_high(word) != scoreboard_high(words->who))
 		return ORDER_NONE;
-	if (about_task && !scoreboard_order_meets(word, area->serial, area->in_task))
+	if (about_task && !scoreboard_order_stands(word, area))
 		return ORDER_NONE;
 	return scoreboard_low(word) >> 8 & 0xff;
 }
@@ -47,7 +47,7 @@ static enum scoreboard_order order_for_task(
 {
 	const bool about_task = order == ORDER_ABORT || order == ORDER_CANCEL;
 
-	return about_task && area->in_task && !scoreboard_order_meets(word, area->serial, true) ? ORDER_STOP : order;
+	return about_task && area->in_task && !scoreboard_order_stands(word, area) ? ORDER_STOP : order;
 }
 
 static void write_exit(const struct scoreboard *scoreboard, unsigned row, const struct policy_death *death,

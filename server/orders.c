@@ -38,7 +38,7 @@ static void abort_task(struct worker *worker)
 	const uint64_t order = worker->node->scoreboard->rows[worker->row].order;
 	const bool stops = (scoreboard_low(order) & 0xff) == ORDER_STOP;
 
-	if (!stops && !scoreboard_order_meets(order, worker->area->serial, true))
+	if (!stops && !scoreboard_order_names(order, worker->area->serial))
 		return;
 	if (!batch_abort(&worker->batch)) {
 		if (stops)

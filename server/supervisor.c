@@ -93,7 +93,7 @@ static void forget_void_order(struct supervisor *supervisor, unsigned row, int64
 	const enum scoreboard_order order = order_of(words);
 
 	if ((order == ORDER_ABORT || order == ORDER_CANCEL) && now <= area->alive_until &&
-		!scoreboard_order_meets(words->order, area->serial, area->in_task))
+		!scoreboard_order_stands(words->order, area))
 		words->order = 0;
 }
 
