@@ -12,6 +12,7 @@ import collections
 import pathlib
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -303,6 +304,7 @@ def main():
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().randrange(1 << 31))
     arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # the server ends with us
     directory = tempfile.mkdtemp(prefix="muster-scripts-")
     server, client = start_redis(directory)
     client = redis.Redis(unix_socket_path=f"{directory}/redis.sock", socket_timeout=CALL_SECONDS)
