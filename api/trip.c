@@ -42,7 +42,8 @@ static bool make_rooms(struct trip *trip, size_t tasks)
 {
 	return make_room((void **)&trip->requests, &trip->request_room, trip->request_count + 1,
 		       sizeof *trip->requests) &&
-	       make_room((void **)&trip->submissions, &trip->submission_room, trip->submission_count + tasks,
+	       /* room for one even if there are none: an array that is NULL could not be counted along */
+	       make_room((void **)&trip->submissions, &trip->submission_room, trip->submission_count + tasks + 1,
 		       sizeof *trip->submissions) &&
 	       make_room((void **)&trip->looks, &trip->look_room, trip->look_count + 1, sizeof *trip->looks);
 }

@@ -80,7 +80,7 @@ const json_t *muster_document(const struct muster_task *task); /* the whole docu
 enum muster_end muster_ok(struct muster_task *task, json_t *result);
 enum muster_end muster_retry(struct muster_task *task, const char *format, ...) __attribute__((format(printf, 2, 3)));
 enum muster_end muster_retry_after(struct muster_task *task, int64_t delay_ms, const char *format, ...)
-        __attribute__((format(printf, 3, 4)));
+	__attribute__((format(printf, 3, 4)));
 enum muster_end muster_fail(struct muster_task *task, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 /* ---- while it runs ---- */

@@ -28,7 +28,7 @@ static const int64_t NS_PER_MS = 1000000;
 /* Fills values[i] with what stands at position i or under names[i]; NULL where nothing or null does. Returns false when
  * there are more params than names, or others. */
 static bool read_params(
-        const struct muster_task *task, const char *const names[PARAMS_MAX], const json_t *values[PARAMS_MAX])
+	const struct muster_task *task, const char *const names[PARAMS_MAX], const json_t *values[PARAMS_MAX])
 {
 	const json_t *param = muster_param(task);
 	size_t found = 0, count = json_is_array(param) ? json_array_size(param) : json_object_size(param);
@@ -76,7 +76,7 @@ static enum muster_end add(struct muster_task *task)
 	json_int_t exact;
 
 	if (!read_params(task, (const char *const[PARAMS_MAX]){"a", "b"}, values) || !json_is_number(values[0]) ||
-	        !json_is_number(values[1]))
+		!json_is_number(values[1]))
 		return muster_fail(task, "add wants two numbers: [a, b] or {\"a\": …, \"b\": …}");
 	if (json_is_integer(values[0]) && json_is_integer(values[1])) {
 		if (__builtin_add_overflow(json_integer_value(values[0]), json_integer_value(values[1]), &exact))
@@ -107,8 +107,8 @@ static int64_t now_ns(void)
 static void sleep_until(int64_t until_ns)
 {
 	const struct timespec until = {
-	        .tv_sec = (time_t)(until_ns / INT64_C(1000000000)),
-	        .tv_nsec = (long)(until_ns % INT64_C(1000000000)),
+		.tv_sec = (time_t)(until_ns / INT64_C(1000000000)),
+		.tv_nsec = (long)(until_ns % INT64_C(1000000000)),
 	};
 
 	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
@@ -117,7 +117,7 @@ static void sleep_until(int64_t until_ns)
 
 /* Waits ms milliseconds, calling each_turn (NULL: nothing) every few of them with what has passed. */
 static enum muster_end wait_ms(struct muster_task *task, int64_t ms,
-        void (*each_turn)(struct muster_task *task, int64_t passed_ms, int64_t ms))
+	void (*each_turn)(struct muster_task *task, int64_t passed_ms, int64_t ms))
 {
 	const int64_t start = now_ns(), end = start + ms * NS_PER_MS;
 
@@ -202,7 +202,7 @@ static enum muster_end crash(struct muster_task *task)
 
 	if (!read_param(task, "signal", &value) || (value != NULL && !read_integer(value, 1, SIGRTMAX, &number)))
 		return muster_fail(task,
-		        "crash wants a signal's number, 1 to %d, or nothing: [signal] or {\"signal\": …}", SIGRTMAX);
+			"crash wants a signal's number, 1 to %d, or nothing: [signal] or {\"signal\": …}", SIGRTMAX);
 	(void)signal((int)number, SIG_DFL); /* refused for SIGKILL and SIGSTOP, which need it least */
 	(void)sigemptyset(&only);
 	(void)sigaddset(&only, (int)number);
@@ -232,7 +232,7 @@ static enum muster_end leak(struct muster_task *task)
 
 	if (!read_param(task, "bytes", &value) || (value != NULL && !read_integer(value, 0, INT64_MAX, &bytes)))
 		return muster_fail(
-		        task, "leak wants a number of bytes, or nothing for no end: [bytes] or {\"bytes\": …}");
+			task, "leak wants a number of bytes, or nothing for no end: [bytes] or {\"bytes\": …}");
 	for (; bytes >= PIECE; bytes -= value != NULL ? PIECE : 0)
 		leak_piece(PIECE);
 	if (bytes > 0)
@@ -246,9 +246,9 @@ static enum muster_end leak(struct muster_task *task)
 static int open_beneath(int directory, const char *path, int flags, mode_t mode)
 {
 	const struct open_how how = {
-	        .flags = (unsigned)flags | O_CLOEXEC,
-	        .mode = mode,
-	        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+		.flags = (unsigned)flags | O_CLOEXEC,
+		.mode = mode,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
 	};
 	long fd = syscall(SYS_openat2, directory, path, &how, sizeof how);
 
@@ -316,8 +316,8 @@ static bool is_line(const json_t *value)
 static int append_line(int fd, const json_t *text)
 {
 	struct iovec parts[] = {
-	        {.iov_base = (void *)(uintptr_t)json_string_value(text), .iov_len = json_string_length(text)},
-	        {.iov_base = (char[]){'\n'}, .iov_len = 1},
+		{.iov_base = (void *)(uintptr_t)json_string_value(text), .iov_len = json_string_length(text)},
+		{.iov_base = (char[]){'\n'}, .iov_len = 1},
 	};
 	struct stat file;
 	ssize_t written;
@@ -339,7 +339,7 @@ static enum muster_end record(struct muster_task *task)
 	int fd, status;
 
 	if (!read_params(task, (const char *const[PARAMS_MAX]){"path", "text"}, values) || !json_is_string(values[0]) ||
-	        !json_is_string(values[1]))
+		!json_is_string(values[1]))
 		return muster_fail(task, "record wants two texts: [path, text] or {\"path\": …, \"text\": …}");
 	if (!is_plain_path(values[0]))
 		return muster_fail(task, "record wants a relative path without empty parts, `.` and `..`");
@@ -361,22 +361,22 @@ static enum muster_end record(struct muster_task *task)
 }
 
 static const struct muster_method methods[] = {
-        {"noop", noop},
-        {"add", add},
-        {"echo", echo},
-        {"sleep", sleep_silently},
-        {"work", work},
-        {"fail", fail},
-        {"retry", retry},
-        {"hang", hang},
-        {"crash", crash},
-        {"leak", leak},
-        {"record", record},
-        {NULL, NULL},
+	{"noop", noop},
+	{"add", add},
+	{"echo", echo},
+	{"sleep", sleep_silently},
+	{"work", work},
+	{"fail", fail},
+	{"retry", retry},
+	{"hang", hang},
+	{"crash", crash},
+	{"leak", leak},
+	{"record", record},
+	{NULL, NULL},
 };
 
 const struct muster_module muster_module = {
-        .abi = MUSTER_ABI,
-        .class_name = "Demo",
-        .methods = methods,
+	.abi = MUSTER_ABI,
+	.class_name = "Demo",
+	.methods = methods,
 };

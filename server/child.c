@@ -22,21 +22,21 @@ static __attribute__((noreturn)) void be_api(const struct node *node)
 	memcpy(keep + 3, node->listeners, sizeof *keep * (size_t)node->listener_count);
 	process_keep(keep, 3 + (size_t)node->listener_count);
 	process_become(node, ROW_API, SIGKILL);
-	_exit(api_main(node, process_stop_descriptor()));
+	process_leave(api_main(node, process_stop_descriptor()));
 }
 
 static __attribute__((noreturn)) void be_scheduler(const struct node *node)
 {
 	process_keep((int[]){node->lock, node->control_scheduler[1], node->bell_scheduler}, 3);
 	process_become(node, ROW_SCHEDULER, SIGKILL);
-	_exit(scheduler_main(node, process_stop_descriptor()));
+	process_leave(scheduler_main(node, process_stop_descriptor()));
 }
 
 static __attribute__((noreturn)) void be_worker(const struct node *node, unsigned row)
 {
 	process_keep((int[]){node->lock, node->bell_supervisor, node->demo_dir}, 3);
 	process_become(node, row, SIGKILL);
-	_exit(worker_main(node, row));
+	process_leave(worker_main(node, row));
 }
 
 static __attribute__((noreturn)) void be_child(const struct node *node, unsigned row)

@@ -59,7 +59,7 @@ static void start_supervisor(struct guardian *guardian)
 	pid_t pid = process_clone(guardian->scoreboard, ROW_SUPERVISOR, PROCESS_OURS);
 	if (pid == 0) {
 		process_become(guardian->node, ROW_SUPERVISOR, SIGKILL);
-		_exit(supervisor_main(guardian->node, guardian->privilege));
+		process_leave(supervisor_main(guardian->node, guardian->privilege));
 	}
 	if (pid < 0) {
 		log_error("cannot start the supervisor, trying again", LOG_TEXT("error", strerror(-(int)pid)));

@@ -78,6 +78,16 @@ void process_die_with_guardian(const struct scoreboard *scoreboard, int death_si
 		_exit(PROCESS_EXIT_ORPHAN);
 }
 
+/* The sanitizer's; not there in other builds. */
+extern int __lsan_do_recoverable_leak_check(void) __attribute__((weak));
+
+void process_leave(int status)
+{
+	if (__lsan_do_recoverable_leak_check)
+		(void)__lsan_do_recoverable_leak_check();
+	_exit(status);
+}
+
 void process_become(const struct node *node, unsigned row, int death_signal)
 {
 	const struct scoreboard *scoreboard = node->scoreboard;

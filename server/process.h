@@ -31,6 +31,9 @@ void process_die_with_guardian(const struct scoreboard *scoreboard, int death_si
  * this cannot be had. */
 void process_become(const struct node *node, unsigned row, int death_signal);
 
+/* The end of a child: looks for leaks, in builds that can, which _exit passes by. */
+void process_leave(int status) __attribute__((noreturn));
+
 /* Closes every descriptor but 0–2, the log's and these (-1 is none). */
 void process_keep(const int *descriptors, size_t count);
 

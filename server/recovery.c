@@ -158,10 +158,12 @@ static int apply(struct recovery *recovery, const struct inheritance *inheritanc
 		json_decref(execution.evidence);
 		return status;
 	}
-	if (task_order_read(head, settings, &order, NULL) == 0)
+	status = task_order_read(head, settings, &order, NULL);
+	if (status == 0)
 		execution.max_attempts = order.max_attempts;
 	task_order_fini(&order);
-	status = task_record_apply(ret_record, settings, &execution);
+	if (status != -ENOMEM) /* a document that is malformed has no say in how often it is run */
+		status = task_record_apply(ret_record, settings, &execution);
 	json_decref(execution.evidence);
 	if (status < 0)
 		task_record_fini(ret_record);
@@ -196,12 +198,19 @@ static int hand_over_running(struct recovery *recovery, struct inheritance *inhe
 	if (status < 0)
 		return status;
 	buffer_init(&text, RECORD_MAX);
-	if (look.known && task_head_read(look.stored, &head) == 0 &&
-		apply(recovery, inheritance, &head, look.record, &record) == 0 &&
-		task_record_format(&text, &record) == 0)
-		inheritance->outcomes[inheritance->count++] =
-			(struct broker_outcome){inheritance->running, {text.data, text.length}};
-	status = hand_over(recovery, inheritance, ret_recovered, error);
+	const bool readable = look.known && task_head_read(look.stored, &head) == 0;
+	if (readable)
+		status = apply(recovery, inheritance, &head, look.record, &record);
+	if (readable && status == 0)
+		status = task_record_format(&text, &record);
+	if (status != -ENOMEM) { /* without memory it would go back uncounted: said again in the next round */
+		if (readable && status == 0)
+			inheritance->outcomes[inheritance->count++] =
+				(struct broker_outcome){inheritance->running, {text.data, text.length}};
+		else
+			buffer_clear(&text);
+		status = hand_over(recovery, inheritance, ret_recovered, error);
+	}
 	if (status == 0 && text.length > 0 && ret_recovered->settled > 0) {
 		count_verdict(recovery, &head, &record);
 		log_verdict(inheritance, &look, &head, &record);

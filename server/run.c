@@ -184,7 +184,10 @@ static void read_stored(struct worker *worker, const struct broker_task *task, s
 	int index = config_find_queue(worker->node->config, run->head.queue, strlen(run->head.queue));
 	run->queue_index = index >= 0 ? index : worker->pool->queues[0].queue;
 	run->queue = &worker->node->config->queues[run->queue_index];
-	if (task_record_read(task->record, &run->record) < 0)
+	int status = task_record_read(task->record, &run->record);
+	if (status == -ENOMEM)
+		abort(); /* says nothing about the record: the task counts a crash and is run again */
+	if (status < 0)
 		run->record = (struct task_record){.state = TASK_PENDING, .worker = "-"};
 }
 

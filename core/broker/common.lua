@@ -33,7 +33,7 @@ end
 
 local function read_names(position)
 	local names = {}
-	for i = 1, tonumber(ARGV[position]) do
+	for i = 1, math.min(tonumber(ARGV[position]), #ARGV) do
 		names[i] = ARGV[position + i]
 	end
 	return names, position + #names + 1
@@ -42,7 +42,7 @@ end
 -- queue → its plain list in this database, from `n queue list queue list …`.
 local function read_lists(position)
 	local lists = {}
-	local last = position + 2 * tonumber(ARGV[position])
+	local last = position + 2 * math.min(tonumber(ARGV[position]), #ARGV)
 	for i = position + 1, last, 2 do
 		lists[ARGV[i]] = ARGV[i + 1]
 	end

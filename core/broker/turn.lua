@@ -191,6 +191,7 @@ if lease then
 			return redis.error_reply('HELD ' .. slot)
 		end
 	elseif lease.sequence == sequence then
+		ring_all(queues, lists) -- it may have waited again, and eaten another token
 		return answer({ unpack(lease.elements, lease.first) }, lease.admitted)
 	end
 end

@@ -202,8 +202,8 @@ def stop_scheduler(run, shot):
 def guardian_kill(run, shot):
     """And started again at once, on the same state directory."""
     node = run.herd.nodes[shot.node]
-    if not node.up or node.paused or not node.ready():
-        return "the node is not up"
+    if not node.heeds_signals():
+        return "its node is down, paused or just starting"
     run.ledger.lose_node()
     node.lose()
     node.spawn()
@@ -226,8 +226,8 @@ def node_loss(run, shot):
 def restart_node(run, shot):
     """An ordered stop, and started again when it is over: its exit status must be 0."""
     node = run.herd.nodes[shot.node]
-    if not node.up or node.paused or not node.ready():
-        return "the node is not up"
+    if not node.heeds_signals():
+        return "its node is down, paused or just starting"
     run.ledger.lose_node()  # what is still in hand when its time is up goes back uncounted
     node.up = False
     node.process.send_signal(signal.SIGTERM)

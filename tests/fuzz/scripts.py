@@ -123,7 +123,8 @@ class Sound:
         sequence, want = max(1, self.sequences[slot]), self.dice.choice((0, 1, 3, 10, 256))
         for queue in queues if want else ():
             self.broker.silence(queue)  # as an idle worker that was woken
-        taken = self.broker.turn(sequence, want, self.outcomes(slot), slot, generation, queues)
+        said = [f"{queue} {self.dice.randrange(300)}" if self.dice.random() < 0.3 else queue for queue in queues]
+        taken = self.broker.turn(sequence, want, self.outcomes(slot), slot, generation, said)
         assert len(taken.elements) == len(taken.stored) <= 256 and len(taken.records) in (0, len(taken.elements))
 
     def recover(self):

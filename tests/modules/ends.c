@@ -117,27 +117,27 @@ static void exiting(struct muster_task *task)
 	(void)muster_fail(task, "nobody reads this");
 	(void)muster_push(task, muster_document(task), &why);
 	muster_log(task, "%s %s %d %lld: %s", muster_id(task), muster_method(task), muster_stopping(task),
-	        (long long)muster_deadline_ms(task), why);
+		(long long)muster_deadline_ms(task), why);
 	atomic_store(&hook_called, true);
 }
 
 static const struct muster_method methods[] = {
-        {"count_starts", count_starts},
-        {"ok_null", ok_null},
-        {"ok_silent", ok_silent},
-        {"retry_silent", retry_silent},
-        {"fail_silent", fail_silent},
-        {"fail_empty", fail_empty},
-        {"retry_after", retry_after},
-        {"fail_but_ok", fail_but_ok},
-        {"ok_but_retry", ok_but_retry},
-        {"changes_its_mind", changes_its_mind},
-        {"rubbish", rubbish},
-        {"not_utf8", not_utf8},
-        {"long_message", long_message},
-        {"ok_but_no_utf8", ok_but_no_utf8},
-        {"stuck", stuck},
-        {NULL, NULL},
+	{"count_starts", count_starts},
+	{"ok_null", ok_null},
+	{"ok_silent", ok_silent},
+	{"retry_silent", retry_silent},
+	{"fail_silent", fail_silent},
+	{"fail_empty", fail_empty},
+	{"retry_after", retry_after},
+	{"fail_but_ok", fail_but_ok},
+	{"ok_but_retry", ok_but_retry},
+	{"changes_its_mind", changes_its_mind},
+	{"rubbish", rubbish},
+	{"not_utf8", not_utf8},
+	{"long_message", long_message},
+	{"ok_but_no_utf8", ok_but_no_utf8},
+	{"stuck", stuck},
+	{NULL, NULL},
 };
 
 const struct muster_module muster_module = {MUSTER_ABI, "TestEnds", methods, start, exiting};

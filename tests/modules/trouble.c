@@ -164,7 +164,7 @@ static enum muster_end scribble(struct muster_task *task)
 		return muster_fail(task, "no /proc/self/maps");
 	while (fgets(line, sizeof line, maps) != NULL)
 		if (strstr(line, "/memfd:") != NULL && sscanf(line, "%lx-%*x %4s", &from, rights) == 2 &&
-		        strcmp(rights, "r--s") == 0)
+			strcmp(rights, "r--s") == 0)
 			*(volatile char *)from = 1; /* NOLINT: the crash is what was ordered */
 	(void)fclose(maps);
 	return muster_fail(task, "nothing here is protected");
@@ -181,17 +181,17 @@ static void exiting(struct muster_task *task)
 }
 
 static const struct muster_method methods[] = {
-        {"block_in_read", block_in_read},
-        {"hold_malloc", hold_malloc},
-        {"ignore_term", ignore_term},
-        {"exit", leave},
-        {"exit_for_ever", exit_for_ever},
-        {"close_all", close_all},
-        {"daemon", make_daemon},
-        {"overflow", overflow},
-        {"crash_later", leave_a_thread},
-        {"scribble", scribble},
-        {NULL, NULL},
+	{"block_in_read", block_in_read},
+	{"hold_malloc", hold_malloc},
+	{"ignore_term", ignore_term},
+	{"exit", leave},
+	{"exit_for_ever", exit_for_ever},
+	{"close_all", close_all},
+	{"daemon", make_daemon},
+	{"overflow", overflow},
+	{"crash_later", leave_a_thread},
+	{"scribble", scribble},
+	{NULL, NULL},
 };
 
 const struct muster_module muster_module = {MUSTER_ABI, "TestTrouble", methods, NULL, exiting};

@@ -116,14 +116,14 @@ static void worker_init(struct one_worker *worker)
 	worker->config.handlers = worker->rows;
 	worker->config.limits.result = 1000;
 	worker->host = (struct handler_host){
-	        .context = worker,
-	        .beat = worker_beat,
-	        .progress = worker_progress,
-	        .stopping = worker_stopping,
-	        .log = worker_log,
-	        .push = worker_push,
-	        .deadline_ms = worker_deadline_ms,
-	        .demo_dir = -1,
+		.context = worker,
+		.beat = worker_beat,
+		.progress = worker_progress,
+		.stopping = worker_stopping,
+		.log = worker_log,
+		.push = worker_push,
+		.deadline_ms = worker_deadline_ms,
+		.demo_dir = -1,
 	};
 }
 
@@ -144,7 +144,7 @@ static void worker_close(struct one_worker *worker)
 
 /* Runs `class.method(param)`; the result is the caller's to fini when 0 comes back. */
 static int worker_run(struct one_worker *worker, const char *class, const char *method, const char *param,
-        struct handler_result *ret_result, struct error *error)
+	struct handler_result *ret_result, struct error *error)
 {
 	struct task_head head = {.queue = "mail"};
 	json_t *value = json_loads(param, JSON_ALLOW_NUL, NULL);
@@ -161,7 +161,7 @@ static int worker_run(struct one_worker *worker, const char *class, const char *
 
 /* The same for a task that must end with that verdict and message (NULL: any). Returns its result, owned. */
 static json_t *worker_expect(struct one_worker *worker, const char *class, const char *method, const char *param,
-        enum task_verdict verdict, const char *message)
+	enum task_verdict verdict, const char *message)
 {
 	struct handler_result result;
 	struct error error;

@@ -79,7 +79,7 @@ static void test_noop_and_echo(void **state)
 	expect_ok(*state, "echo", "[]", "[]");
 	expect_ok(*state, "echo", "{}", "{}");
 	expect_ok(*state, "echo", "[1, 1.0, \"\\u0000\xc3\xbc\", null, [[]]]",
-	        "[1, 1.0, \"\\u0000\xc3\xbc\", null, [[]]]");
+		"[1, 1.0, \"\\u0000\xc3\xbc\", null, [[]]]");
 	expect_ok(*state, "echo", "{\"a\": {\"b\": 9223372036854775807}}", "{\"a\": {\"b\": 9223372036854775807}}");
 }
 
@@ -97,8 +97,8 @@ static void test_add_is_exact(void **state)
 	expect_fail(*state, "add", "[-9223372036854775807, -2]", "add: the sum does not fit into 64 bits");
 	expect_fail(*state, "add", "[1e308, 1e308]", "add: the sum is beyond a double");
 	for (const char *const *param = (const char *const[]){"[]", "[1]", "[1, 2, 3]", "[1, \"2\"]", "[1, null]",
-	             "{\"a\": 1}", "{\"a\": 1, \"b\": 2, \"c\": 3}", NULL};
-	        *param != NULL; param++)
+		     "{\"a\": 1}", "{\"a\": 1, \"b\": 2, \"c\": 3}", NULL};
+		*param != NULL; param++)
 		expect_fail(*state, "add", *param, wants);
 }
 
@@ -114,10 +114,10 @@ static void test_sleep_sleeps_and_does_not_beat(void **state)
 	expect_ok(worker, "sleep", "{\"ms\": 0}", "null");
 	assert_int_equal(worker->beats, 0);
 	for (const char *const *param = (const char *const[]){"[]", "[-1]", "[1.5]", "[\"1\"]", "[1, 2]", "{\"s\": 1}",
-	             "[9223372036854775807]", NULL};
-	        *param != NULL; param++)
+		     "[9223372036854775807]", NULL};
+		*param != NULL; param++)
 		expect_fail(worker, "sleep", *param,
-		        "sleep wants one integer, milliseconds up to a year: [ms] or {\"ms\": \xe2\x80\xa6}");
+			"sleep wants one integer, milliseconds up to a year: [ms] or {\"ms\": \xe2\x80\xa6}");
 }
 
 static void test_sleep_ends_when_told(void **state)
@@ -208,7 +208,7 @@ static void test_crash_is_a_crash_whatever_was_done_about_it(void **state)
 	expect_fail(*state, "crash", "[28]", "crash: signal 28 does not end a process");
 	expect_fail(*state, "crash", "[0]", NULL);
 	expect_fail(*state, "crash", "[65]",
-	        "crash wants a signal's number, 1 to 64, or nothing: [signal] or {\"signal\": \xe2\x80\xa6}");
+		"crash wants a signal's number, 1 to 64, or nothing: [signal] or {\"signal\": \xe2\x80\xa6}");
 }
 
 static void test_leak_keeps_what_it_took_or_dies(void **state)
@@ -286,8 +286,8 @@ static void test_record_reaches_nothing_outside(void **state)
 	char link[256];
 
 	for (const char *const *path = (const char *const[]){"", "/etc/passwd", "/", "..", ".", "../x", "a/../../x",
-	             "a/./x", "a//x", "a/", "./x", "x/..", "nul\\u0000l", NULL};
-	        *path != NULL; path++) {
+		     "a/./x", "a//x", "a/", "./x", "x/..", "nul\\u0000l", NULL};
+		*path != NULL; path++) {
 		char param[128];
 		(void)snprintf(param, sizeof param, "[\"%s\", \"text\"]", *path);
 		expect_fail(worker, "record", param, wants);
@@ -295,7 +295,7 @@ static void test_record_reaches_nothing_outside(void **state)
 	(void)snprintf(link, sizeof link, "%s/link", directory);
 	assert_int_equal(symlink("/tmp", link), 0);
 	expect_fail(worker, "record", "[\"link\", \"text\"]",
-	        "record: link cannot be opened: Too many levels of symbolic links");
+		"record: link cannot be opened: Too many levels of symbolic links");
 	expect_fail(worker, "record", "[\"link/muster-x\", \"text\"]", NULL);
 	expect_fail(worker, "record", "[\"link/muster-x/y\", \"text\"]", NULL);
 	assert_int_equal(access("/tmp/muster-x", F_OK), -1);
@@ -307,15 +307,15 @@ static void test_record_is_particular(void **state)
 	char path[256], long_name[400];
 
 	expect_fail(
-	        worker, "record", "[\"log\", \"two\\nlines\"]", "record wants one line: a text without line breaks");
+		worker, "record", "[\"log\", \"two\\nlines\"]", "record wants one line: a text without line breaks");
 	expect_fail(worker, "record", "[\"log\", \"two\\rlines\"]", NULL);
 	expect_fail(worker, "record", "[\"log\"]",
-	        "record wants two texts: [path, text] or {\"path\": \xe2\x80\xa6, \"text\": \xe2\x80\xa6}");
+		"record wants two texts: [path, text] or {\"path\": \xe2\x80\xa6, \"text\": \xe2\x80\xa6}");
 	expect_fail(worker, "record", "[\"log\", 5]", NULL);
 	(void)snprintf(path, sizeof path, "%s/fifo", directory);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	expect_fail(
-	        worker, "record", "[\"fifo\", \"text\"]", "record: fifo cannot be opened: No such device or address");
+		worker, "record", "[\"fifo\", \"text\"]", "record: fifo cannot be opened: No such device or address");
 	(void)snprintf(path, sizeof path, "%s/folder", directory);
 	assert_int_equal(mkdir(path, 0700), 0);
 	expect_fail(worker, "record", "[\"folder\", \"text\"]", "record: folder cannot be opened: Is a directory");
@@ -331,19 +331,19 @@ static void test_record_is_particular(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        WITH_WORKER(test_noop_and_echo),
-	        WITH_WORKER(test_add_is_exact),
-	        WITH_WORKER(test_sleep_sleeps_and_does_not_beat),
-	        WITH_WORKER(test_sleep_ends_when_told),
-	        WITH_WORKER(test_work_beats_and_shows_how_far_it_is),
-	        WITH_WORKER(test_work_ends_when_told),
-	        WITH_WORKER(test_fail_and_retry),
-	        WITH_WORKER(test_crash_is_a_crash_whatever_was_done_about_it),
-	        WITH_WORKER(test_leak_keeps_what_it_took_or_dies),
-	        WITH_WORKER(test_only_sigkill_ends_a_hang),
-	        WITH_WORKER(test_record_appends_lines),
-	        WITH_WORKER(test_record_reaches_nothing_outside),
-	        WITH_WORKER(test_record_is_particular),
+		WITH_WORKER(test_noop_and_echo),
+		WITH_WORKER(test_add_is_exact),
+		WITH_WORKER(test_sleep_sleeps_and_does_not_beat),
+		WITH_WORKER(test_sleep_ends_when_told),
+		WITH_WORKER(test_work_beats_and_shows_how_far_it_is),
+		WITH_WORKER(test_work_ends_when_told),
+		WITH_WORKER(test_fail_and_retry),
+		WITH_WORKER(test_crash_is_a_crash_whatever_was_done_about_it),
+		WITH_WORKER(test_leak_keeps_what_it_took_or_dies),
+		WITH_WORKER(test_only_sigkill_ends_a_hang),
+		WITH_WORKER(test_record_appends_lines),
+		WITH_WORKER(test_record_reaches_nothing_outside),
+		WITH_WORKER(test_record_is_particular),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

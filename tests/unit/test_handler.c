@@ -34,7 +34,7 @@ static int tear_down(void **state)
 /* ---- how a task ends ---- */
 
 static void expect_end(
-        struct one_worker *worker, const char *method, enum task_verdict verdict, const char *kind, const char *message)
+	struct one_worker *worker, const char *method, enum task_verdict verdict, const char *kind, const char *message)
 {
 	struct handler_result result;
 
@@ -62,11 +62,11 @@ static void test_the_return_value_and_the_helper_agree(void **state)
 static void test_a_method_that_contradicts_itself_has_failed(void **state)
 {
 	expect_end(*state, "fail_but_ok", TASK_VERDICT_FAIL, "exception",
-	        "the method \"fail_but_ok\" returned ok but had said fail: the disk is full");
+		"the method \"fail_but_ok\" returned ok but had said fail: the disk is full");
 	expect_end(*state, "ok_but_retry", TASK_VERDICT_FAIL, "exception",
-	        "the method \"ok_but_retry\" returned retry but had said ok");
+		"the method \"ok_but_retry\" returned retry but had said ok");
 	expect_end(*state, "rubbish", TASK_VERDICT_FAIL, "exception",
-	        "the method \"rubbish\" returned 7, which is no enum muster_end");
+		"the method \"rubbish\" returned 7, which is no enum muster_end");
 }
 
 static void test_the_last_word_counts(void **state)
@@ -104,12 +104,12 @@ static void test_a_result_is_bounded(void **state)
 {
 	json_decref(worker_expect(*state, "Probe", "result", "[998]", TASK_VERDICT_OK, ""));
 	assert_null(worker_expect(*state, "Probe", "result", "[999]", TASK_VERDICT_FAIL,
-	        "the result has 1001 bytes, and limits.result is 1000"));
+		"the result has 1001 bytes, and limits.result is 1000"));
 	expect_end(*state, "ok_but_no_utf8", TASK_VERDICT_FAIL, "exception", "the result cannot be written as JSON");
 }
 
 static void expect_refused(
-        struct one_worker *worker, const char *class, const char *method, const char *kind, const char *message)
+	struct one_worker *worker, const char *class, const char *method, const char *kind, const char *message)
 {
 	struct handler_result result;
 
@@ -125,11 +125,11 @@ static void test_names_are_matched_exactly(void **state)
 	expect_refused(*state, "Nobody", "ok_null", "unknown_class", "no handler has the class \"Nobody\"");
 	expect_refused(*state, "testends", "ok_null", "unknown_class", "no handler has the class \"testends\"");
 	expect_refused(
-	        *state, "TestEnds", "OK_null", "unknown_method", "the class \"TestEnds\" has no method \"OK_null\"");
+		*state, "TestEnds", "OK_null", "unknown_method", "the class \"TestEnds\" has no method \"OK_null\"");
 	expect_refused(*state, "TestEnds", "", "unknown_method", "the class \"TestEnds\" has no method \"\"");
 	expect_end(*state, "ok_null", TASK_VERDICT_OK, NULL, "");
 	expect_refused(
-	        *state, "TestEnds", "ok_nul", "unknown_method", "the class \"TestEnds\" has no method \"ok_nul\"");
+		*state, "TestEnds", "ok_nul", "unknown_method", "the class \"TestEnds\" has no method \"ok_nul\"");
 }
 
 /* ---- what a method sees ---- */
@@ -138,7 +138,7 @@ static void test_a_method_sees_its_task(void **state)
 {
 	json_t *about = worker_expect(*state, "Probe", "about", "[]", TASK_VERDICT_OK, "");
 	json_t *expected = json_pack("{s:s, s:s, s:s, s:s, s:i, s:i}", "id", "task-1", "class", "Probe", "method",
-	        "about", "queue", "mail", "attempt", 2, "deadline_ms", 4321);
+		"about", "queue", "mail", "attempt", 2, "deadline_ms", 4321);
 
 	assert_true(json_equal(about, expected));
 	json_decref(about);
@@ -308,7 +308,7 @@ static void test_check_survives_what_it_checks(void **state)
 	expect_fault("TestSegfaultOnLoad", "tests/modules/segfault_on_load.so", "crashes while loading (signal 11)");
 	expect_fault("CrashOnLoad", "tests/modules/crash_on_load.so", "crashes while loading (signal 6)");
 	expect_fault(
-	        "TestExitOnLoad", "tests/modules/exit_on_load.so", "ends its process while loading (exit status 3)");
+		"TestExitOnLoad", "tests/modules/exit_on_load.so", "ends its process while loading (exit status 3)");
 	expect_fault("TestHangOnLoad", "tests/modules/hang_on_load.so", "still loads after 5 s");
 	expect_fault("NoTable", "tests/modules/no_table.so", "has no table `muster_module`");
 }
@@ -319,8 +319,8 @@ static void test_check_tells_all_faults_that_fit(void **state)
 	struct error error = {""};
 	char long_path[200];
 	const char *start = "class \"A\": /no/a.so cannot be read: No such file or directory\n"
-	                    "class \"B\": /no/b.so cannot be read: No such file or directory\n"
-	                    "class \"Long\"";
+			    "class \"B\": /no/b.so cannot be read: No such file or directory\n"
+			    "class \"Long\"";
 
 	(void)state;
 	worker_init(&worker);
@@ -380,24 +380,24 @@ static void test_no_task_no_hook(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-	        WITH_WORKER(test_the_return_value_and_the_helper_agree),
-	        WITH_WORKER(test_a_method_that_contradicts_itself_has_failed),
-	        WITH_WORKER(test_the_last_word_counts),
-	        WITH_WORKER(test_a_retry_can_ask_for_a_delay),
-	        WITH_WORKER(test_messages_are_utf8_and_bounded),
-	        WITH_WORKER(test_a_result_is_bounded),
-	        WITH_WORKER(test_names_are_matched_exactly),
-	        WITH_WORKER(test_a_method_sees_its_task),
-	        WITH_WORKER(test_a_method_reaches_its_worker),
-	        cmocka_unit_test(test_a_module_starts_once),
-	        WITH_WORKER(test_what_cannot_be_loaded_says_why),
-	        WITH_WORKER(test_a_fault_of_one_class_is_not_anothers),
-	        cmocka_unit_test(test_a_module_that_others_may_change_is_not_loaded),
-	        cmocka_unit_test(test_check_finds_nothing_wrong),
-	        cmocka_unit_test(test_check_survives_what_it_checks),
-	        cmocka_unit_test(test_check_tells_all_faults_that_fit),
-	        WITH_WORKER(test_the_hook_runs_beside_a_stuck_method),
-	        WITH_WORKER(test_no_task_no_hook),
+		WITH_WORKER(test_the_return_value_and_the_helper_agree),
+		WITH_WORKER(test_a_method_that_contradicts_itself_has_failed),
+		WITH_WORKER(test_the_last_word_counts),
+		WITH_WORKER(test_a_retry_can_ask_for_a_delay),
+		WITH_WORKER(test_messages_are_utf8_and_bounded),
+		WITH_WORKER(test_a_result_is_bounded),
+		WITH_WORKER(test_names_are_matched_exactly),
+		WITH_WORKER(test_a_method_sees_its_task),
+		WITH_WORKER(test_a_method_reaches_its_worker),
+		cmocka_unit_test(test_a_module_starts_once),
+		WITH_WORKER(test_what_cannot_be_loaded_says_why),
+		WITH_WORKER(test_a_fault_of_one_class_is_not_anothers),
+		cmocka_unit_test(test_a_module_that_others_may_change_is_not_loaded),
+		cmocka_unit_test(test_check_finds_nothing_wrong),
+		cmocka_unit_test(test_check_survives_what_it_checks),
+		cmocka_unit_test(test_check_tells_all_faults_that_fit),
+		WITH_WORKER(test_the_hook_runs_beside_a_stuck_method),
+		WITH_WORKER(test_no_task_no_hook),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
