@@ -30,13 +30,15 @@ void title_init(int argc, char **argv)
 		return;
 	while (environ[count])
 		count++;
-	char **copy = calloc(count + 1, sizeof *copy);
+	/* Kept for good, whole or in part: it is the environment from now on. */
+	static char **copy;
+	copy = calloc(count + 1, sizeof *copy);
 	if (!copy)
 		return;
 	for (size_t i = 0; i < count; i++) {
 		copy[i] = strdup(environ[i]);
 		if (!copy[i])
-			return; /* what was copied stays allocated: nothing else may own it, and we are at start */
+			return;
 	}
 	room_size = (size_t)(end_of_room(argc, argv) - argv[0]);
 	room = argv[0];

@@ -146,41 +146,42 @@ EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.p
 	tests/system/client.py tests/system/conftest.py tests/system/harness.py tests/system/load.py \
 	tests/system/procfs.py tests/system/test_api.py tests/system/test_bad_input.py \
 	tests/system/test_broker_away.py tests/system/test_broker_faults.py tests/system/test_cancel.py \
-	tests/system/test_cluster.py tests/system/test_cli_options.py tests/system/test_crashes.py \
+	tests/system/test_cli_options.py tests/system/test_cluster.py tests/system/test_crashes.py \
 	tests/system/test_delay_retry.py tests/system/test_done_when.py tests/system/test_hangs.py \
 	tests/system/test_metrics.py tests/system/test_outcomes.py tests/system/test_plain_list.py \
 	tests/system/test_processes.py tests/system/test_queues_retention.py tests/system/test_recovery_paths.py \
-	tests/system/test_reload.py tests/system/test_seed_faults.py tests/system/test_service_manager.py \
-	tests/system/test_sentinel.py tests/system/test_submit.py tests/system/waiting.py tests/bench/beans.c \
+	tests/system/test_reload.py tests/system/test_seed_faults.py tests/system/test_sentinel.py \
+	tests/system/test_service_manager.py tests/system/test_submit.py tests/system/waiting.py tests/bench/beans.c \
 	tests/bench/bench_module.c tests/bench/latency.c tests/bench/rollcall.c tests/bench/run \
-	tests/chaos/cutter.py tests/chaos/effect.c tests/chaos/faults.py tests/chaos/herd.py tests/chaos/ledger.py \
-	tests/chaos/load.py tests/chaos/run tests/chaos/sabotage.py tests/chaos/watch.py tests/fuzz/common.c \
-	tests/fuzz/config.c tests/fuzz/config.dict tests/fuzz/control.c tests/fuzz/corpus/config/anchor \
-	tests/fuzz/corpus/config/asynctask.yaml tests/fuzz/corpus/config/broker-tcp \
-	tests/fuzz/corpus/config/broker-unix tests/fuzz/corpus/config/empty tests/fuzz/corpus/config/environment \
-	tests/fuzz/corpus/config/example.yaml tests/fuzz/corpus/config/faults tests/fuzz/corpus/config/limits \
-	tests/fuzz/corpus/config/queues tests/fuzz/corpus/config/yaml tests/fuzz/corpus/control/restart \
-	tests/fuzz/corpus/control/rubbish tests/fuzz/corpus/control/two tests/fuzz/corpus/document/array \
-	tests/fuzz/corpus/document/bad-utf8 tests/fuzz/corpus/document/bom tests/fuzz/corpus/document/full \
-	tests/fuzz/corpus/document/later tests/fuzz/corpus/document/nothing tests/fuzz/corpus/document/nul-key \
-	tests/fuzz/corpus/document/run_at tests/fuzz/corpus/document/run_at-last tests/fuzz/corpus/document/simple \
-	tests/fuzz/corpus/document/twice tests/fuzz/corpus/document/wide tests/fuzz/corpus/element/1 \
-	tests/fuzz/corpus/element/2 tests/fuzz/corpus/element/3 tests/fuzz/corpus/element/4 \
-	tests/fuzz/corpus/element/5 tests/fuzz/corpus/element/6 tests/fuzz/corpus/element/7 \
-	tests/fuzz/corpus/http/chunked tests/fuzz/corpus/http/expect tests/fuzz/corpus/http/get-1 \
-	tests/fuzz/corpus/http/get-10 tests/fuzz/corpus/http/get-11 tests/fuzz/corpus/http/get-12 \
-	tests/fuzz/corpus/http/get-13 tests/fuzz/corpus/http/get-14 tests/fuzz/corpus/http/get-15 \
-	tests/fuzz/corpus/http/get-16 tests/fuzz/corpus/http/get-17 tests/fuzz/corpus/http/get-2 \
-	tests/fuzz/corpus/http/get-3 tests/fuzz/corpus/http/get-4 tests/fuzz/corpus/http/get-5 \
-	tests/fuzz/corpus/http/get-6 tests/fuzz/corpus/http/get-7 tests/fuzz/corpus/http/get-8 \
-	tests/fuzz/corpus/http/get-9 tests/fuzz/corpus/http/long tests/fuzz/corpus/http/pipelined \
-	tests/fuzz/corpus/http/post tests/fuzz/corpus/http/refused tests/fuzz/corpus/record/cancelled \
-	tests/fuzz/corpus/record/dead tests/fuzz/corpus/record/largest tests/fuzz/corpus/record/pending \
-	tests/fuzz/corpus/record/retrying tests/fuzz/corpus/record/succeeded tests/fuzz/corpus/units/1 \
-	tests/fuzz/corpus/units/10 tests/fuzz/corpus/units/11 tests/fuzz/corpus/units/12 tests/fuzz/corpus/units/13 \
-	tests/fuzz/corpus/units/14 tests/fuzz/corpus/units/15 tests/fuzz/corpus/units/2 tests/fuzz/corpus/units/3 \
-	tests/fuzz/corpus/units/4 tests/fuzz/corpus/units/5 tests/fuzz/corpus/units/6 tests/fuzz/corpus/units/7 \
-	tests/fuzz/corpus/units/8 tests/fuzz/corpus/units/9 tests/fuzz/document.c tests/fuzz/document.dict \
-	tests/fuzz/element.c tests/fuzz/element.dict tests/fuzz/fuzz.h tests/fuzz/http.c tests/fuzz/http.dict \
-	tests/fuzz/local.mk tests/fuzz/record.c tests/fuzz/record.dict tests/fuzz/run tests/fuzz/scripts.py \
-	tests/fuzz/units.c tests/fuzz/units.dict
+	tests/chaos/conftest.py tests/chaos/cutter.py tests/chaos/doors.py tests/chaos/effect.c tests/chaos/faults.py \
+	tests/chaos/herd.py tests/chaos/ledger.py tests/chaos/run tests/chaos/sabotage.py tests/chaos/test_chaos.py \
+	tests/chaos/test_ledger.py tests/chaos/watch.py tests/fuzz/common.c tests/fuzz/config.c tests/fuzz/config.dict \
+	tests/fuzz/control.c tests/fuzz/corpus/config/anchor tests/fuzz/corpus/config/asynctask.yaml \
+	tests/fuzz/corpus/config/broker-tcp tests/fuzz/corpus/config/broker-unix tests/fuzz/corpus/config/empty \
+	tests/fuzz/corpus/config/environment tests/fuzz/corpus/config/example.yaml tests/fuzz/corpus/config/faults \
+	tests/fuzz/corpus/config/limits tests/fuzz/corpus/config/queues tests/fuzz/corpus/config/yaml \
+	tests/fuzz/corpus/control/restart tests/fuzz/corpus/control/rubbish tests/fuzz/corpus/control/two \
+	tests/fuzz/corpus/document/array tests/fuzz/corpus/document/bad-utf8 tests/fuzz/corpus/document/bom \
+	tests/fuzz/corpus/document/full tests/fuzz/corpus/document/later tests/fuzz/corpus/document/nothing \
+	tests/fuzz/corpus/document/nul-key tests/fuzz/corpus/document/run_at tests/fuzz/corpus/document/run_at-last \
+	tests/fuzz/corpus/document/simple tests/fuzz/corpus/document/twice tests/fuzz/corpus/document/wide \
+	tests/fuzz/corpus/element/1 tests/fuzz/corpus/element/2 tests/fuzz/corpus/element/3 \
+	tests/fuzz/corpus/element/4 tests/fuzz/corpus/element/5 tests/fuzz/corpus/element/6 \
+	tests/fuzz/corpus/element/7 tests/fuzz/corpus/http/chunked tests/fuzz/corpus/http/expect \
+	tests/fuzz/corpus/http/get-1 tests/fuzz/corpus/http/get-10 tests/fuzz/corpus/http/get-11 \
+	tests/fuzz/corpus/http/get-12 tests/fuzz/corpus/http/get-13 tests/fuzz/corpus/http/get-14 \
+	tests/fuzz/corpus/http/get-15 tests/fuzz/corpus/http/get-16 tests/fuzz/corpus/http/get-17 \
+	tests/fuzz/corpus/http/get-2 tests/fuzz/corpus/http/get-3 tests/fuzz/corpus/http/get-4 \
+	tests/fuzz/corpus/http/get-5 tests/fuzz/corpus/http/get-6 tests/fuzz/corpus/http/get-7 \
+	tests/fuzz/corpus/http/get-8 tests/fuzz/corpus/http/get-9 tests/fuzz/corpus/http/long \
+	tests/fuzz/corpus/http/looked-up-first tests/fuzz/corpus/http/pipelined tests/fuzz/corpus/http/post \
+	tests/fuzz/corpus/http/refused tests/fuzz/corpus/record/cancelled tests/fuzz/corpus/record/dead \
+	tests/fuzz/corpus/record/largest tests/fuzz/corpus/record/pending tests/fuzz/corpus/record/retrying \
+	tests/fuzz/corpus/record/succeeded tests/fuzz/corpus/units/1 tests/fuzz/corpus/units/10 \
+	tests/fuzz/corpus/units/11 tests/fuzz/corpus/units/12 tests/fuzz/corpus/units/13 tests/fuzz/corpus/units/14 \
+	tests/fuzz/corpus/units/15 tests/fuzz/corpus/units/2 tests/fuzz/corpus/units/3 tests/fuzz/corpus/units/4 \
+	tests/fuzz/corpus/units/5 tests/fuzz/corpus/units/6 tests/fuzz/corpus/units/7 tests/fuzz/corpus/units/8 \
+	tests/fuzz/corpus/units/9 tests/fuzz/document.c tests/fuzz/document.dict tests/fuzz/element.c \
+	tests/fuzz/element.dict tests/fuzz/fuzz.h tests/fuzz/http.c tests/fuzz/http.dict tests/fuzz/local.mk \
+	tests/fuzz/record.c tests/fuzz/record.dict tests/fuzz/run tests/fuzz/scripts.py tests/fuzz/units.c \
+	tests/fuzz/units.dict
