@@ -110,7 +110,7 @@ static void check_workers(const struct node *node, struct checks *checks)
 	struct roll_worker worker;
 
 	for (unsigned row = ROW_WORKERS; row < node->scoreboard->header->row_count; row++) {
-		if (!roll_look(node->scoreboard, row, now, &worker))
+		if (!roll_look(node, row, now, &worker))
 			continue;
 		able[worker.pool] += worker.state == ROLL_IDLE || worker.state == ROLL_BUSY;
 		parked[worker.pool] += worker.state == ROLL_PARKED;

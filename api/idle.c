@@ -17,15 +17,16 @@ static void look_at(
 	row->serial = serial;
 }
 
-void idle_look(struct idle *idle, const struct scoreboard *scoreboard, int64_t now_mono_ns)
+void idle_look(struct idle *idle, const struct node *node, int64_t now_mono_ns)
 {
+	const struct scoreboard *scoreboard = node->scoreboard;
 	struct roll_worker worker;
 
 	if (now_mono_ns - idle->looked_at_mono_ns < CLOCK_NS_PER_S)
 		return;
 	idle->looked_at_mono_ns = now_mono_ns;
 	for (unsigned row = ROW_WORKERS; row < scoreboard->header->row_count; row++)
-		if (roll_look(scoreboard, row, now_mono_ns, &worker))
+		if (roll_look(node, row, now_mono_ns, &worker))
 			look_at(&idle->rows[row], scoreboard_area(scoreboard, row), &worker, now_mono_ns);
 }
 

@@ -14,7 +14,7 @@ static void write_states(struct buffer *text, const struct node *node)
 	struct roll_worker worker;
 
 	for (unsigned row = ROW_WORKERS; row < node->scoreboard->header->row_count; row++)
-		if (roll_look(node->scoreboard, row, now, &worker))
+		if (roll_look(node, row, now, &worker))
 			counts[worker.pool][worker.state]++;
 	metric_head(text, name, "gauge", "Workers by state");
 	for (size_t pool = 0; pool < node->config->pool_count; pool++)
@@ -33,7 +33,7 @@ static void write_each(struct buffer *text, const struct node *node, const char 
 
 	metric_head(text, name, "gauge", help);
 	for (unsigned row = ROW_WORKERS; row < node->scoreboard->header->row_count; row++) {
-		if (!roll_look(node->scoreboard, row, now, &worker))
+		if (!roll_look(node, row, now, &worker))
 			continue;
 		double is = value(node->scoreboard, &worker);
 		(void)snprintf(slot, sizeof slot, "%d", worker.slot);

@@ -24,7 +24,7 @@ static json_t *pool_json(const struct node *node, int index)
 	int counts[ROLL_STATES] = {0};
 
 	for (unsigned row = ROW_WORKERS; row < scoreboard->header->row_count; row++)
-		if (roll_look(scoreboard, row, now, &worker) && worker.pool == index)
+		if (roll_look(node, row, now, &worker) && worker.pool == index)
 			counts[worker.state]++;
 	return json_pack("{s:s, s:s, s:I, s:o, s:i, s:i, s:f}", "name", pool->name, "kind", "tasks", "workers",
 		(json_int_t)scoreboard->header->wanted[index], "queues", weights_json(node->config, pool), "busy",

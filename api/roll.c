@@ -57,12 +57,15 @@ static void look_at_living(const struct scoreboard *scoreboard, int64_t now_mono
 	worker->promise_s = seconds(area->alive_until - now_mono_ns);
 }
 
-bool roll_look(const struct scoreboard *scoreboard, unsigned row, int64_t now_mono_ns, struct roll_worker *ret_worker)
+bool roll_look(const struct node *node, unsigned row, int64_t now_mono_ns, struct roll_worker *ret_worker)
 {
+	const struct scoreboard *scoreboard = node->scoreboard;
 	const struct scoreboard_row_words *words = &scoreboard->rows[row];
 	uint32_t place = words->place;
 
 	if (place == 0 || (words->retired && scoreboard_is_understood(scoreboard, row)))
+		return false;
+	if ((size_t)scoreboard_place_pool(place) >= node->config->pool_count)
 		return false;
 	struct roll_worker worker = {
 		.row = row,

@@ -41,8 +41,9 @@ struct roll_task {
 
 const char *roll_state_name(enum roll_state state);
 
-/* Returns false if the row is no worker's, or one that has left a pool that shrank. */
-bool roll_look(const struct scoreboard *scoreboard, unsigned row, int64_t now_mono_ns, struct roll_worker *ret_worker);
+/* Returns false if the row is no worker's, one that has left a pool that shrank, or one of a pool that a reload has just
+ * made and that this process's configuration does not have yet. */
+bool roll_look(const struct node *node, unsigned row, int64_t now_mono_ns, struct roll_worker *ret_worker);
 
 /* Resident bytes of the worker; -1: it is not the same process any more. */
 int64_t roll_resident_bytes(const struct scoreboard *scoreboard, const struct roll_worker *worker);

@@ -114,7 +114,7 @@ void workers_list(struct request *request)
 	json_t *workers = json_array();
 
 	for (unsigned row = ROW_WORKERS; row < node->scoreboard->header->row_count; row++)
-		if (roll_look(node->scoreboard, row, now, &worker))
+		if (roll_look(node, row, now, &worker))
 			(void)json_array_append_new(workers, worker_json(node, &worker, now));
 	answer_json(request, 200, json_pack("{s:o}", "workers", workers));
 }
@@ -129,7 +129,7 @@ static bool find_worker(struct request *request, struct roll_worker *ret_worker)
 
 	if (pool >= 0 && units_parse_integer(request->arguments[1], 0, CONFIG_WORKERS_MAX, &slot) == 0)
 		row = scoreboard_find(node->scoreboard, pool, (int)slot);
-	if (row >= 0 && roll_look(node->scoreboard, (unsigned)row, clock_mono_ns(), ret_worker))
+	if (row >= 0 && roll_look(node, (unsigned)row, clock_mono_ns(), ret_worker))
 		return true;
 	problem(request, 404, "there is no worker %s/%s", request->arguments[0], request->arguments[1]);
 	return false;

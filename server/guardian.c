@@ -176,7 +176,7 @@ static void end_check(struct guardian *guardian, const siginfo_t *info)
 {
 	const bool fresh = reload_finish(&guardian->reload, info->si_code == CLD_EXITED ? info->si_status : -1);
 
-	if (fresh)
+	if (fresh && guardian->scoreboard->header->stage == STAGE_RUN)
 		renew(guardian);
 	if (guardian->reload.checker == 0)
 		notify_send("READY=1");

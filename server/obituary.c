@@ -47,7 +47,7 @@ static enum scoreboard_order order_for_task(
 {
 	const bool about_task = order == ORDER_ABORT || order == ORDER_CANCEL;
 
-	return about_task && area->in_task && !scoreboard_order_stands(word, area) ? ORDER_STOP : order;
+	return about_task && !scoreboard_order_names(word, area->serial) ? ORDER_STOP : order;
 }
 
 static void write_exit(const struct scoreboard *scoreboard, unsigned row, const struct policy_death *death,

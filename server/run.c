@@ -367,14 +367,15 @@ bool run_task(struct worker *worker, unsigned i, struct buffer *record)
 	bool well_formed = status == 0;
 	worker->timeout_ns = run.order.timeout_ms == SCHEMA_NONE ? INT64_MAX : run.order.timeout_ms * CLOCK_NS_PER_MS;
 	show(worker, &run, wall_ms(worker, worker->started_mono_ns));
-	worker->area->serial++; /* before it is begun: an order about the task before is none about this one */
+	const int64_t silence_ms = worker->pool->heartbeat_timeout_ms;
+	/* Until its first beat a task has its own timeout, if it has one; `promise` bounds by that. */
+	promise(worker, worker->started_mono_ns,
+		worker->timeout_ns == INT64_MAX ? worker->started_mono_ns + silence_ms * CLOCK_NS_PER_MS : INT64_MAX);
+	/* After its promise: whoever sees this number does not hold it to the task before's. Before it is begun: an order about
+	 * the task before is none about this one. */
+	worker->area->serial++;
 	bool begun = batch_begin(&worker->batch, i, wall_ms(worker, worker->started_mono_ns));
 	if (begun) {
-		int64_t silence_ms = worker->pool->heartbeat_timeout_ms;
-		/* Until its first beat a task has its own timeout, if it has one; `promise` bounds by that. */
-		promise(worker, worker->started_mono_ns,
-			worker->timeout_ns == INT64_MAX ? worker->started_mono_ns + silence_ms * CLOCK_NS_PER_MS
-							: INT64_MAX);
 		execute(worker, &run, well_formed, &malformed);
 		if (!batch_end(&worker->batch, i))
 			wait_for_the_end();

@@ -99,11 +99,9 @@ static void forget_void_order(struct supervisor *supervisor, unsigned row, int64
 
 /* Notes the order, then sends the signal: a death is never without its reason. */
 static void give_order(struct supervisor *supervisor, unsigned row, enum scoreboard_order order,
-	enum scoreboard_order ordered, int signal_number, int64_t now)
+	enum scoreboard_order ordered, int signal_number, uint32_t serial, int64_t now)
 {
 	struct scoreboard_row_words *words = &supervisor->scoreboard->rows[row];
-
-	const uint32_t serial = scoreboard_area(supervisor->scoreboard, row)->serial & 0xffff;
 
 	words->order =
 		scoreboard_pair(scoreboard_high(words->who), (uint32_t)order | (uint32_t)ordered << 8 | serial << 16);
@@ -261,22 +259,32 @@ static int64_t tend(struct supervisor *supervisor, unsigned row, int64_t now)
 {
 	understand(supervisor, row); /* it may have died since the turn began */
 	forget_void_order(supervisor, row, now);
+	/* Before its promise is looked at: an order names the task that broke it, not the one that runs by then. */
+	uint32_t serial = scoreboard_area(supervisor->scoreboard, row)->serial;
 	struct policy_view view = view_row(supervisor, row, now);
+	if (view.life == LIFE_DEAD && !scoreboard_is_understood(supervisor->scoreboard, row))
+		return now; /* just now: first why, then what */
 	if (view.life == LIFE_ALIVE && view.order < ORDER_MEMORY && exceeds_memory(supervisor, row)) {
 		log_warn("worker is above max_memory, ending it", LOG_INT("row", row));
-		give_order(supervisor, row, ORDER_MEMORY, ORDER_MEMORY, SIGKILL, now);
+		give_order(supervisor, row, ORDER_MEMORY, ORDER_MEMORY, SIGKILL, serial, now);
 		return POLICY_NEVER;
 	}
 	struct policy_decision decision = policy_decide(&view, now);
 	switch (decision.action) {
 	case POLICY_WAIT: return decision.until;
 	case POLICY_START: start(supervisor, row, now); return now;
-	case POLICY_DRAIN: give_order(supervisor, row, decision.order, decision.order, SIGTERM, now); return now;
+	case POLICY_DRAIN:
+		give_order(supervisor, row, decision.order, decision.order, SIGTERM, serial, now);
+		return now;
 	case POLICY_ABORT:
 		take_evidence(supervisor, row, decision.order, now);
-		give_order(supervisor, row, decision.order, decision.order, SIGUSR1, now);
+		give_order(supervisor, row, decision.order, decision.order, SIGUSR1, serial, now);
 		return now;
-	case POLICY_KILL: give_order(supervisor, row, ORDER_KILL, decision.order, SIGKILL, now); return now;
+	case POLICY_KILL: /* what an abort was about, its kill is about */
+		if (view.order >= ORDER_CANCEL)
+			serial = scoreboard_low(supervisor->scoreboard->rows[row].order) >> 16;
+		give_order(supervisor, row, ORDER_KILL, decision.order, SIGKILL, serial, now);
+		return now;
 	}
 	__builtin_unreachable();
 }
@@ -299,7 +307,7 @@ static void restart(struct supervisor *supervisor, unsigned row, int64_t now)
 	switch (scoreboard_life(supervisor->scoreboard, row, NULL, NULL)) {
 	case LIFE_ALIVE:
 		if (order_of(words) == ORDER_NONE)
-			give_order(supervisor, row, ORDER_DRAIN, ORDER_DRAIN, SIGTERM, now);
+			give_order(supervisor, row, ORDER_DRAIN, ORDER_DRAIN, SIGTERM, 0, now);
 		break;
 	case LIFE_DEAD: /* parked, or waiting out its back-off: now, then */
 		understand(supervisor, row);
