@@ -126,7 +126,7 @@ static bool take_over(struct reload *reload)
 	if (status == 0)
 		status = replace_text(node->config_text, text, length);
 	free(text);
-	if (status < 0) {
+	if (status != 0) {
 		refuse(reload, error.text);
 		return false;
 	}
