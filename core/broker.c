@@ -103,7 +103,8 @@ int64_t broker_backoff_ms(unsigned failures, double random)
 		wait_ms *= 2;
 	if (wait_ms > BACKOFF_LAST_MS)
 		wait_ms = BACKOFF_LAST_MS;
-	return wait_ms / 2 + (int64_t)(random * (double)(wait_ms / 2 + 1));
+	const int64_t half_ms = wait_ms / 2;
+	return half_ms + (int64_t)(random * (double)(half_ms + 1));
 }
 
 /* ---- is it fit ---- */

@@ -261,7 +261,7 @@ static int load_script(
 	status = send_bytes(broker, request.data, request.length, patience->until_mono_ns, error);
 	if (status == 0)
 		status = receive(broker, patience, &reply, error);
-	if (status < 0)
+	if (status < 0 || !reply)
 		return status;
 	if (reply->type == REDIS_REPLY_ERROR)
 		return broker_refuse(broker, reply, error);
@@ -407,7 +407,7 @@ int broker_call_integer(struct broker *broker, int64_t until_mono_ns, int64_t *r
 {
 	_cleanup_(broker_reply_free) redisReply *reply = NULL;
 	int status = broker_call(broker, until_mono_ns, &reply, error);
-	if (status < 0)
+	if (status < 0 || !reply)
 		return status;
 	if (reply->type != REDIS_REPLY_INTEGER)
 		return broker_surprise(broker, error);

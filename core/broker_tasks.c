@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -34,7 +35,7 @@ static void append_stored(struct broker *broker, const struct broker_batch *batc
 		.run_at_ms = task->run_at_ms,
 		.source = batch->source,
 		.max_attempts = task->max_attempts};
-	strcpy(head.queue, broker->config->queues[task->queue].name); /* a queue's name fits: CONFIG_NAME_MAX */
+	(void)snprintf(head.queue, sizeof head.queue, "%s", broker->config->queues[task->queue].name);
 	char line[TASK_HEAD_MAX];
 	size_t length = task_head_format(line, &head);
 	broker_argument_pair(broker, (struct bytes){line, length}, task->document);

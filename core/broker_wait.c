@@ -212,7 +212,7 @@ static int carry_over(struct broker *broker, const struct config_queue *queue, s
 	int status = last_box(broker, queue, &last, error);
 	if (status == 0)
 		status = grab(broker, queue, last, &box, error);
-	if (status < 0 || box->elements == 1)
+	if (status < 0 || !box || box->elements == 1)
 		return status;
 	status = put(broker, queue, box, error);
 	return status < 0 ? status : drop(broker, queue, box->element[0]->integer, error);

@@ -97,7 +97,7 @@ int log_open(const char *file, int level, int format)
 	sink.file[0] = '\0';
 	if (file && strlen(file) >= sizeof sink.file)
 		return -ENAMETOOLONG;
-	strcpy(sink.file, file ? file : "");
+	snprintf(sink.file, sizeof sink.file, "%s", file ? file : "");
 	int status = open_own(&sink.fd, &sink.way);
 	if (status < 0)
 		sink.file[0] = '\0';

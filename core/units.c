@@ -121,7 +121,7 @@ static void format(char text[UNITS_TEXT_SIZE], int64_t value, const struct unit 
 void units_format_duration(char text[UNITS_TEXT_SIZE], int64_t ms)
 {
 	if (ms == 0)
-		strcpy(text, "0s");
+		memcpy(text, "0s", sizeof "0s");
 	else
 		format(text, ms, durations);
 }
@@ -129,7 +129,7 @@ void units_format_duration(char text[UNITS_TEXT_SIZE], int64_t ms)
 void units_format_size(char text[UNITS_TEXT_SIZE], int64_t bytes)
 {
 	if (bytes == 0)
-		strcpy(text, "0B");
+		memcpy(text, "0B", sizeof "0B");
 	else
 		format(text, bytes, sizes);
 }

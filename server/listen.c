@@ -99,7 +99,7 @@ static int listen_tcp(const char *name, struct error *error)
 /* What was asked for, or, for port 0, what was got. */
 static void log_listener(int fd, const char *name)
 {
-	struct sockaddr_storage address;
+	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof address;
 	char host[64], port[16], text[96];
 

@@ -185,7 +185,7 @@ static int hand_over_running(struct recovery *recovery, struct inheritance *inhe
 {
 	struct broker_look look = {0};
 	struct broker_batch batch = {.looks = &look, .look_count = 1};
-	struct task_head head;
+	struct task_head head = {0};
 	struct task_record record = {0};
 	_cleanup_(buffer_fini) struct buffer text = {0};
 
