@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import redis
@@ -27,6 +28,11 @@ QUEUES = ("default", LIST, "flaky", "rough")
 PATIENCE = {"default": 100_000, LIST: 100_000, "flaky": 100_000, "rough": 3}
 
 
+def ticks():
+    """Now, as /proc tells when a process was started."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * os.sysconf("SC_CLK_TCK"))
+
+
 class Node(Muster):
     """A musterd that is killed and started again at will. Everything is called in the driver's main thread: the kernel
     ends a node whose starter's thread is gone (setpriv), so that a killed driver leaves nothing behind."""
@@ -39,11 +45,23 @@ class Node(Muster):
                          launcher=["setpriv", "--pdeathsig", "KILL"])
         self.index, self.name, self.up, self.paused = index, f"node {index}", False, False
         self.http.timeout = IMPATIENT_S
+        self.former = {}  # guardian of a former life: when it was over, at the latest
 
     def spawn(self):
+        """What was left of former lives is known by its session and its age: pids, and with them sessions, are used again."""
+        if self.guardian:
+            self.former[self.guardian] = ticks()
         super().spawn()
+        self.sessions = [self.guardian]
         self.up = True
         return self
+
+    def is_left_over(self, candidate):
+        """A process of a former life."""
+        return candidate.started <= self.former.get(candidate.session, -1)
+
+    def belongs(self, candidate):
+        return self.is_left_over(candidate) or super().belongs(candidate)
 
     def strike(self, role, sig):
         """Signals the process with that role, after a second look. Returns a descriptor of it (the caller closes it), or

@@ -204,14 +204,13 @@ class ProcessEye(Eye):
 
     def look_for_orphans(self, seen):
         """The processes of a killed node are gone soon."""
-        former = {session: node for node in self.herd.nodes for session in node.sessions
-                  if session != node.guardian or not node.up}
         orphans = {}
         for found in seen:
-            if found.session in former:
+            node = next((node for node in self.herd.nodes if node.is_left_over(found)), None)
+            if node:
                 key = (found.pid, found.started)
                 orphans[key] = self.orphans.get(key, time.monotonic())
                 if time.monotonic() - orphans[key] > ORPHAN_S:
                     orphans[key] = float("inf")
-                    self.ledger.fault("not supervised", f"{found} has outlived its guardian ({former[found.session].name})")
+                    self.ledger.fault("not supervised", f"{found} has outlived its guardian ({node.name})")
         self.orphans = orphans
