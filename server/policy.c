@@ -2,6 +2,8 @@
 
 #include "core/clock.h"
 
+#include <signal.h>
+
 static int64_t later(int64_t at, int64_t by)
 {
 	return at > POLICY_NEVER - by ? POLICY_NEVER : at + by;
@@ -98,6 +100,9 @@ enum scoreboard_reason policy_reason(const struct policy_death *death)
 bool policy_parks(const struct policy_death *death)
 {
 	if (death->order != ORDER_NONE)
+		return false;
+	/* SIGKILL comes from outside, from a person or from the kernel out of memory: it says nothing about the class. */
+	if (!death->exited && death->status == SIGKILL)
 		return false;
 	return death->leaving == LEAVING_UNFIT ||
 	       (death->exited && death->status == POLICY_EXIT_CONFIG && !death->was_ready);

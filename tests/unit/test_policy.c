@@ -138,6 +138,7 @@ static void who_is_unfit_is_parked(void **state)
 	assert_true(policy_parks(&(struct policy_death){.status = 11, .leaving = LEAVING_UNFIT, .was_ready = true}));
 	assert_false(policy_parks(&(struct policy_death){.status = 9, .leaving = LEAVING_UNFIT, .order = ORDER_ABORT}));
 	assert_false(policy_parks(&(struct policy_death){.exited = true, .status = 1}));
+	assert_false(policy_parks(&(struct policy_death){.status = 9, .leaving = LEAVING_UNFIT, .was_ready = true}));
 }
 
 static void only_young_deaths_count(void **state)
