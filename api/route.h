@@ -16,9 +16,18 @@ enum route_body {
 	ROUTE_BODY_ANY,
 };
 
+/* What a caller must be allowed; each includes those before it. */
+enum route_role {
+	ROUTE_OPEN,   /* anybody: what a load balancer asks, and the page that asks for a token */
+	ROUTE_READ,   /* to look */
+	ROUTE_SUBMIT, /* to post, cancel and retry single tasks */
+	ROUTE_ADMIN,  /* everything else that changes something */
+};
+
 struct route {
 	const char *method;
-	const char *pattern; /* a {segment} takes any one segment */
+	const char *pattern;  /* a {segment} takes any one segment */
+	enum route_role role; /* no row goes without: a function in its place does not compile */
 	void (*function)(struct request *request);
 	enum route_body body;
 	const char *query; /* the one parameter that it knows; NULL: none; ROUTE_ANY: any */
