@@ -6,6 +6,7 @@
 #include <string.h>
 
 EMBED_FILE(common_lua, "core/broker/common.lua");
+EMBED_FILE(lease_lua, "core/broker/lease.lua");
 EMBED_FILE(turn_lua, "core/broker/turn.lua");
 EMBED_FILE(recover_lua, "core/broker/recover.lua");
 EMBED_FILE(holdings_lua, "core/broker/holdings.lua");
@@ -46,6 +47,9 @@ static const struct {
 	[SCRIPT_MARK] = {mark_lua, mark_lua_end},
 };
 
+/* What the second line of a script says that shares more than common.lua. */
+static const char with_lease[] = "-- with lease.lua\n";
+
 int broker_script_text(enum broker_script script, struct buffer *ret_text)
 {
 	const char *begin = scripts[script].begin, *end = scripts[script].end;
@@ -54,6 +58,8 @@ int broker_script_text(enum broker_script script, struct buffer *ret_text)
 	body++;
 	buffer_append(ret_text, begin, (size_t)(body - begin));
 	buffer_append(ret_text, common_lua, embed_length(common_lua));
+	if (strncmp(body, with_lease, sizeof with_lease - 1) == 0)
+		buffer_append(ret_text, lease_lua, embed_length(lease_lua));
 	buffer_append(ret_text, body, (size_t)(end - body));
 	return ret_text->status;
 }

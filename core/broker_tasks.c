@@ -54,7 +54,8 @@ static void append_submissions(struct broker *broker, const struct broker_batch 
 	for (size_t i = 0; i < batch->submission_count; i++) {
 		const struct task_submission *task = batch->submissions[i].task;
 		broker_argument_text(broker, task->id);
-		broker_argument_integer(broker, numbering.numbers[task->queue]);
+		int number = numbering.numbers[task->queue];
+		broker_argument_integer(broker, task->own_id ? -number : number);
 		broker_argument_integer(broker, task->run_at_ms);
 		append_stored(broker, batch, task);
 	}

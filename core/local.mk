@@ -14,9 +14,9 @@ libcore_a_SOURCES = core/broker.c core/broker_reach.c core/broker_reply.c core/b
 
 # The scripts are part of the program; automake sees no dependency in an .incbin.
 broker_scripts = core/broker/cancel.lua core/broker/common.lua core/broker/depths.lua core/broker/drop.lua core/broker/due.lua \
-	core/broker/grab.lua core/broker/holdings.lua core/broker/leave.lua core/broker/look.lua core/broker/mark.lua \
-	core/broker/node.lua core/broker/nodes.lua core/broker/put.lua core/broker/recover.lua core/broker/retain.lua \
-	core/broker/submit.lua core/broker/turn.lua core/broker/wake.lua
+	core/broker/grab.lua core/broker/holdings.lua core/broker/lease.lua core/broker/leave.lua core/broker/look.lua \
+	core/broker/mark.lua core/broker/node.lua core/broker/nodes.lua core/broker/put.lua core/broker/recover.lua \
+	core/broker/retain.lua core/broker/submit.lua core/broker/turn.lua core/broker/wake.lua
 EXTRA_DIST += $(broker_scripts)
 core/broker_script.$(OBJEXT): $(broker_scripts)
 core/config_broker.$(OBJEXT): $(broker_scripts)

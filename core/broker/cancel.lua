@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with lease.lua
 -- cancel: ends a task that waits; of one that a worker holds, notes that it should end.
 -- KEYS    {ns}
 -- ARGV    id

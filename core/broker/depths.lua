@@ -1,4 +1,5 @@
 #!lua flags=no-writes
+-- with lease.lua
 -- depths: how many tasks stand where, of all queues at once, and whether the ledger adds up.
 -- KEYS    {ns}
 -- ARGV    n (queue list)×n        the plain lists of this database, of all queues

@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with lease.lua
 -- due: moves tasks whose time has come to the tails of their queues.
 -- KEYS    {ns}
 -- ARGV    limit                   most to move in this call

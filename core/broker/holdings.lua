@@ -1,4 +1,5 @@
 #!lua flags=no-writes
+-- with lease.lua
 -- holdings: the leases that hold something.
 -- KEYS    {ns}
 -- ARGV    node                    "": of all nodes

@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with lease.lua
 -- leave: a node says goodbye: its time is over now, and it is shown no more.
 -- KEYS    {ns}
 -- ARGV    node

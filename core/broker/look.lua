@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with lease.lua
 -- look: looks tasks up.
 -- KEYS    {ns}
 -- ARGV    watch_ms (id watch)…    watch 1: announce the end on the channel {ns}:ended, for watch_ms from now

@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with lease.lua
 -- node: says that a node lives, and hears which ones do not.
 -- KEYS    {ns}
 -- ARGV    node timeout_ms description

@@ -1,4 +1,5 @@
 #!lua flags=no-writes
+-- with lease.lua
 -- nodes: the nodes that live.
 -- KEYS    {ns}
 -- ARGV    none

@@ -1,4 +1,5 @@
 #!lua
+-- with lease.lua
 -- put: second step: makes tasks of a box's documents, once. Runs in our database.
 -- KEYS    {ns}
 -- ARGV    queue source number id_base document…   source: database and name of the plain list

@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with lease.lua
 -- recover: ends what one generation of a slot holds, and the generation with it.
 -- KEYS    {ns}
 -- ARGV    slot generation

@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with lease.lua
 -- retain: drops ended tasks that are older or more than their queue's retention keeps, the oldest first. When there was
 -- nothing to drop: also watchers whose time is over, and the leases of nodes that have been gone for an hour.
 -- KEYS    {ns}

@@ -3,18 +3,14 @@
 -- KEYS    {ns}
 -- ARGV    n (queue list)×n        the plain lists of this database, of all queues
 --         n queue×n               the queues that are meant below
---         (id queue_number run_at_ms stored)…     run_at 0: at once; stored: head line and document
+--         (id queue_number run_at_ms stored)…     queue_number: negative when the id is the submitter's own, and so may
+--                                 have been in use before; run_at 0: at once; stored: head line and document
 -- returns one character a task: 0 stored, 1 the id was known and nothing changed.
 
 local lists, queues, position
 lists, position = read_lists(1)
 queues, position = read_names(position)
-local withdrawn, tails, answer, stored = {}, {}, {}, 0
-
-for i, queue in ipairs(queues) do
-	withdrawn[i] = redis.call('EXISTS', WITHDRAWN .. queue) == 1
-	tails[i] = {}
-end
+local tails, answer, stored = {}, {}, 0
 
 -- The id may have been in use before, cancelled while it waited, and forgotten: its old element still stands in the list
 -- and will be skipped. The new one must be told apart from it.
@@ -30,19 +26,27 @@ local function unused_element(queue, id)
 	return element
 end
 
+local function place(queue, element, run_at)
+	if run_at ~= '0' then
+		redis.call('SADD', QUEUES, queue)
+		schedule(SCHEDULED .. queue, run_at, element)
+		return
+	end
+	local tail = tails[queue]
+	if tail then
+		tail[#tail + 1] = element
+	else
+		tails[queue] = { element }
+	end
+end
+
 for i = position, #ARGV, 4 do
-	local id, number, run_at = ARGV[i], tonumber(ARGV[i + 1]), ARGV[i + 2]
+	local id, number = ARGV[i], tonumber(ARGV[i + 1])
 	if redis.call('HSETNX', TASKS, id, ARGV[i + 3]) == 0 then
 		answer[#answer + 1] = '1'
 	else
-		local queue = queues[number]
-		local element = withdrawn[number] and unused_element(queue, id) or id
-		if run_at == '0' then
-			local tail = tails[number]
-			tail[#tail + 1] = element
-		else
-			schedule(SCHEDULED .. queue, run_at, element)
-		end
+		local queue = queues[math.abs(number)]
+		place(queue, number < 0 and unused_element(queue, id) or id, ARGV[i + 2])
 		stored = stored + 1
 		answer[#answer + 1] = '0'
 	end
@@ -50,11 +54,13 @@ end
 
 if stored > 0 then
 	redis.call('HINCRBY', COUNTERS, 'submitted', stored)
-	call_many('SADD', QUEUES, queues)
 end
-for i, queue in ipairs(queues) do
-	if #tails[i] > 0 then
-		push_tail(queue, lists[queue], tails[i])
+for _, queue in ipairs(queues) do
+	local tail = tails[queue]
+	if tail then
+		if push_tail(queue, lists[queue], tail) == #tail then
+			redis.call('SADD', QUEUES, queue) -- it was empty: it may be unknown
+		end
 		put_token(BELL .. queue)
 	end
 end

@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with lease.lua
 -- turn: settles what a slot has finished and takes its next tasks, in one call.
 -- KEYS    {ns}
 -- ARGV    slot generation sequence want id_base node_timeout_ms

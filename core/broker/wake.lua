@@ -1,4 +1,5 @@
 #!lua flags=allow-oom
+-- with lease.lua
 -- wake: what the watcher of a plain list says once it has waited: something is there, or look again.
 -- KEYS    {ns}
 -- ARGV    queue list

@@ -21,14 +21,13 @@ import redis
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "lua"))
 from conftest import start_redis  # noqa: E402
-from scripts import FOLDER, Broker, assert_ledger, record, text  # noqa: E402
+from scripts import NAMES, Broker, assert_ledger, record, script_text, text  # noqa: E402
 
 CALLS_A_ROUND = 400
 CALL_SECONDS = 10       # a script that takes longer hangs
 CHECK_EVERY = 20        # calls between two looks at every single task; the sum is looked at after each
 REFUSALS = ("GONE ", "HELD ")
 SLOTS = ("node1/default/0", "node1/mail.x/11", "n-2/default/0")
-SCRIPTS = sorted(path.stem for path in FOLDER.glob("*.lua") if path.stem != "common")
 FAR = 5                 # a database that a plain list is carried over from
 LARGEST = 253402300799999
 
@@ -159,7 +158,7 @@ class Sound:
 
     def carry(self):
         """A list of another database: each step may be said twice, or the whole be cut off behind any of them."""
-        script = {name: self.client.script_load(text_of(name)) for name in ("grab", "put", "drop")}
+        script = {name: self.client.script_load(script_text(name)) for name in ("grab", "put", "drop")}
         tag, name = self.broker.tag, "far:{list}"
         self.client.execute_command("SELECT", FAR)
         try:
@@ -224,17 +223,12 @@ class Sound:
              nodes, wake, carry)
 
 
-def text_of(name):
-    first, rest = (FOLDER / f"{name}.lua").read_text().split("\n", 1)
-    return first + "\n" + (FOLDER / "common.lua").read_text() + rest
-
-
 class Wild:
     """Says anything, in a namespace where nothing is well formed for long."""
 
     def __init__(self, client, dice):
         self.client, self.dice = client, dice
-        self.shas = {name: client.script_load(text_of(name)) for name in SCRIPTS}
+        self.shas = {name: client.script_load(script_text(name)) for name in NAMES}
         self.tag = "{wild}"
 
     def argument(self):
@@ -262,7 +256,7 @@ class Wild:
         if self.dice.random() < 0.01:
             for key in self.client.keys(self.tag + "*"):
                 self.client.delete(key)
-        name = self.dice.choice(SCRIPTS)
+        name = self.dice.choice(NAMES)
         arguments = [self.argument() for _ in range(self.dice.choice((0, 1, 2, 4, 7, 9, 12, 16)))]
         try:
             self.client.evalsha(self.shas[name], 1, self.tag, *arguments)

@@ -4,6 +4,7 @@ import pathlib
 import redis
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "core" / "broker"
+NAMES = sorted(path.stem for path in FOLDER.glob("*.lua") if path.stem not in ("common", "lease"))
 GENERATION = (3 << 32) + 7  # epoch 3, incarnation 7
 SLOT = "node1/default/0"
 DAY_MS = 24 * 3600 * 1000
@@ -12,7 +13,8 @@ DAY_MS = 24 * 3600 * 1000
 def script_text(name):
     """As broker_script_text puts it together."""
     first, rest = (FOLDER / f"{name}.lua").read_text().split("\n", 1)
-    return first + "\n" + (FOLDER / "common.lua").read_text() + rest
+    shared = ["common", "lease"] if rest.startswith("-- with lease.lua\n") else ["common"]
+    return "".join([first, "\n", *((FOLDER / f"{part}.lua").read_text() for part in shared), rest])
 
 
 def text(value):
@@ -73,8 +75,8 @@ class Broker:
     def recover(self, outcomes=(), slot=SLOT, generation=GENERATION):
         return self.call("recover", slot, generation, *self._lists(), *(part for pair in outcomes for part in pair))
 
-    def submit(self, *ids, queue="default", run_at=0, document="{}", **fields):
-        tasks = [part for id in ids for part in (id, 1, run_at, head(queue, run_at=run_at, **fields) + document)]
+    def submit(self, *ids, queue="default", run_at=0, document="{}", own=True, **fields):
+        tasks = [part for id in ids for part in (id, -1 if own else 1, run_at, head(queue, run_at=run_at, **fields) + document)]
         return self.call("submit", *self._lists(), 1, queue, *tasks)
 
     def look(self, *ids, watch=0):

@@ -1,0 +1,224 @@
+-- lease: what the scripts share that deal with tasks after their submission: those whose second line is `-- with lease.lua`.
+-- It comes behind common.lua.
+--
+-- A lease is the text `generation sequence @queue element element … @queue element …`; a token `+n` stands before the
+-- elements that the last call took, n of them from plain lists; sequence -1 is a tombstone.
+
+local LEASES, CANCELS, WATCHED = ns .. ':leases', ns .. ':cancels', ns .. ':watched'
+local ALIVE, NODES = ns .. ':alive', ns .. ':nodes'
+local RETRYING = ns .. ':retrying:'
+local ENDED = { S = 'succeeded', D = 'dead', C = 'cancelled' }
+
+local function read_outcomes(position)
+	local outcomes = {}
+	for i = position, #ARGV, 2 do
+		outcomes[ARGV[i]] = ARGV[i + 1]
+	end
+	return outcomes, (#ARGV - position + 1) / 2
+end
+
+local function id_of(element)
+	local mark = element:find('~', 1, true)
+	return mark and element:sub(1, mark - 1) or element
+end
+
+local function without_ticket(element)
+	local mark = element:find('^', 1, true)
+	return mark and element:sub(1, mark - 1) or element
+end
+
+-- The element under which a task waits or is held, by its record (nil or false: none).
+local function element_of(id, record)
+	local executions = record and record:match('^%a (%d+)')
+	if not executions or executions == '0' then
+		return id
+	end
+	return id .. '~' .. executions
+end
+
+local function queue_of(stored)
+	return stored:match('^%S+ %S+ %S+ %S+ (%S+)\n')
+end
+
+local function due_of(record)
+	return record:match('^%a %S+ %S+ %S+ %S+ %S+ %S+ (%S+)')
+end
+
+-- The record of a task that is cancelled now: the old one's counts and body (history) stay.
+local function cancelled_record(record, now)
+	local counts, started, worker, body
+	if record then
+		counts, started, worker, body =
+			record:match('^%a (%d+ %d+ %d+ %d+) (%d+) %S+ %S+ (%S+)\n(.*)$')
+	end
+	return ('C %s %s %s 0 %s\n%s'):format(counts or '0 0 0 0', started or '0', digits(now), worker or '-', body or '')
+end
+
+-- Wakes an idle worker of the queue if there is something to take.
+local function ring(queue, list)
+	if redis.call('LLEN', QUEUE .. queue) > 0 or (list and plain_length(list) > 0) then
+		put_token(BELL .. queue)
+	end
+end
+
+local function ring_all(queues, lists)
+	for _, queue in ipairs(queues) do
+		ring(queue, lists[queue])
+	end
+end
+
+local function arm_list_if_empty(list)
+	if redis.pcall('LLEN', list) == 0 then -- not one of the wrong type: its watcher would spin
+		put_token(ns .. ':armed:list:' .. list)
+	end
+end
+
+-- The lease of a slot: {generation, sequence, elements, queues (of each element), first (of the last call's), admitted},
+-- or nil when there is none.
+local function read_lease(text)
+	if not text then
+		return nil
+	end
+	local generation, sequence, rest = text:match('^(%d+) (%-?%d+)(.*)$')
+	local elements, queues, count, queue = {}, {}, 0, nil
+	local lease = { generation = tonumber(generation), sequence = tonumber(sequence), elements = elements,
+			queues = queues, first = 1, admitted = 0 }
+	for token in rest:gmatch('%S+') do
+		local byte = token:byte()
+		if byte == 64 then -- @
+			queue = token:sub(2)
+		elseif byte == 43 then -- +
+			lease.first, lease.admitted = count + 1, tonumber(token)
+		else
+			count = count + 1
+			elements[count], queues[count] = token, queue
+		end
+	end
+	return lease
+end
+
+-- The end of a task, whichever way: told to whoever waits for it.
+local function tell_watcher(id, record)
+	if redis.call('ZREM', WATCHED, id) == 1 then
+		redis.call('PUBLISH', ns .. ':ended', id .. '\n' .. record)
+	end
+end
+
+-- Notes tasks of one queue as ended, by the letter of their records.
+local function note_ended(letter, queue, ids, now)
+	local name = ENDED[letter]
+	if letter == 'S' then
+		call_many('RPUSH', ns .. ':succeeded:' .. queue, ids)
+	else
+		for _, id in ipairs(ids) do
+			redis.call('ZADD', ns .. ':' .. name .. ':' .. queue, now, id)
+		end
+	end
+	redis.call('HINCRBY', COUNTERS, name .. ' ' .. queue, #ids)
+end
+
+local function append(groups, name, value)
+	local group = groups[name]
+	if group then
+		group[#group + 1] = value
+	else
+		groups[name] = { value }
+	end
+end
+
+-- Sends elements back to the heads of their queues so that they stand there in the order given.
+local function push_head(elements, queues)
+	local groups = {}
+	for i = #elements, 1, -1 do
+		append(groups, queues[i], elements[i])
+	end
+	for queue, group in pairs(groups) do
+		call_many('RPUSH', QUEUE .. queue, group)
+	end
+end
+
+-- Settles the elements of a lease that have an outcome: ended ones are filed, R goes to the tail of its queue or waits for
+-- its time, P and B go to the head. One whose cancellation is noted ends as cancelled instead of running again. Returns
+-- what is left {elements, queues} and the counts {settled, ended, returned}; rings where something was put.
+local function settle(lease, outcomes, lists, now)
+	local kept, back = { elements = {}, queues = {} }, { elements = {}, queues = {} }
+	local count = { settled = 0, ended = 0, returned = 0 }
+	local runs, tails, touched = {}, {}, {}
+	local ended = { S = {}, D = {}, C = {} }
+	local cancels = redis.call('EXISTS', CANCELS) == 1
+	local watched = redis.call('EXISTS', WATCHED) == 1
+
+	for i, element in ipairs(lease.elements) do
+		local record, queue = outcomes[element], lease.queues[i]
+		if not record then
+			kept.elements[#kept.elements + 1] = element
+			kept.queues[#kept.queues + 1] = queue
+		else
+			local letter, id = record:sub(1, 1), id_of(element)
+			if cancels and redis.call('SREM', CANCELS, id) == 1 and not ENDED[letter] then
+				record = cancelled_record(letter == 'B' and redis.call('HGET', RUNS, id) or record, now)
+				letter = 'C'
+			end
+			count.settled = count.settled + 1
+			if letter ~= 'B' then
+				runs[#runs + 1] = id
+				runs[#runs + 1] = record
+			end
+			if ENDED[letter] then
+				count.ended = count.ended + 1
+				append(ended[letter], queue, id)
+				if watched then
+					tell_watcher(id, record)
+				end
+			elseif letter == 'R' then
+				local due = due_of(record)
+				if due == '0' then
+					append(tails, queue, element_of(id, record))
+				else
+					schedule(RETRYING .. queue, due, element_of(id, record))
+				end
+			else
+				count.returned = count.returned + 1
+				back.elements[#back.elements + 1] = letter == 'P' and element_of(id, record) or element
+				back.queues[#back.queues + 1] = queue
+				touched[queue] = true
+			end
+		end
+	end
+
+	call_many('HSET', RUNS, runs)
+	for letter, groups in pairs(ended) do
+		for queue, ids in pairs(groups) do
+			note_ended(letter, queue, ids, now)
+		end
+	end
+	for queue, elements in pairs(tails) do
+		push_tail(queue, lists[queue], elements)
+		touched[queue] = true
+	end
+	push_head(back.elements, back.queues)
+	for queue in pairs(touched) do
+		ring(queue)
+	end
+	return kept, count
+end
+
+-- Makes tasks of documents from a plain list: stores them under ids that continue id_base (18 characters) with a number
+-- (below 1,024), counts them. Returns the ids.
+local BASE_32 = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+local function make_tasks(queue, documents, id_base, number, now)
+	local head = ('%s 0 l 0 %s\n'):format(digits(now), queue)
+	local ids, values = {}, {}
+	for i, document in ipairs(documents) do
+		local high, low = math.floor(number / 32) % 32 + 1, number % 32 + 1
+		local id = id_base .. BASE_32:sub(high, high) .. BASE_32:sub(low, low)
+		number = number + 1
+		ids[i] = id
+		values[2 * i - 1] = id
+		values[2 * i] = head .. document
+	end
+	call_many('HSET', TASKS, values)
+	redis.call('HINCRBY', COUNTERS, 'submitted', #documents)
+	redis.call('SADD', QUEUES, queue)
+	return ids
+end
