@@ -73,10 +73,23 @@ static void write_restarts(struct buffer *text, const struct node *node)
 				scoreboard_reason_name((enum scoreboard_reason)reason));
 }
 
+static void write_refused(struct buffer *text, const struct scoreboard *scoreboard)
+{
+	static const char name[] = "muster_leases_refused_total";
+	uint64_t refused = 0;
+
+	for (unsigned row = ROW_WORKERS; row < scoreboard->header->row_count; row++)
+		refused += scoreboard_area(scoreboard, row)->refused;
+	metric_head(text, name, "counter",
+		"Leases of this node that another one had taken over (not heard of for node_timeout)");
+	metric_value(text, name, refused);
+}
+
 void metrics_write_herd(struct buffer *text, const struct node *node)
 {
 	write_states(text, node);
 	write_each(text, node, "muster_worker_heartbeat_age_seconds", "Time since a worker's last beat", beat_age);
 	write_each(text, node, "muster_worker_resident_bytes", "Resident memory of a worker", resident);
 	write_restarts(text, node);
+	write_refused(text, node->scoreboard);
 }

@@ -136,8 +136,9 @@ static int check_layout(const redisReply *format, const char *place, struct erro
 	if (format->type == REDIS_REPLY_NIL || strcmp(format->str, expected) == 0)
 		return 0;
 	return error_set(error, BROKER_UNFIT,
-		"the tasks in the broker at %s have layout %s, this version knows layout %s", place, format->str,
-		expected);
+		"the tasks in the broker at %s have layout %.16s, this version knows layout %s: run the version that "
+		"wrote them, or choose another `namespace`",
+		place, format->str, expected);
 }
 
 static bool is_cluster(const redisReply *server)

@@ -12,7 +12,7 @@ enum { NODE_ID_MAX = 32, NODE_LISTENERS_MAX = 16 };
 struct node {
 	const struct config *config;
 	const struct scoreboard *scoreboard;
-	char id[NODE_ID_MAX + 1]; /* random, kept in <state_dir>/node */
+	char id[NODE_ID_MAX + 1]; /* random, kept in <state_dir>/node, but see <state_dir>/place (startup.c) */
 	char host[256];
 	uint32_t epoch; /* counts starts on this state directory: generation = epoch << 32 | incarnation */
 	int listeners[NODE_LISTENERS_MAX]; /* bound and listening */

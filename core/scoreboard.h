@@ -29,7 +29,7 @@
 #include <sys/types.h>
 
 enum {
-	SCOREBOARD_LAYOUT = 1,
+	SCOREBOARD_LAYOUT = 2,
 	SCOREBOARD_ROWS = 4096,
 	SCOREBOARD_BATCH = 256,         /* most tasks in one lease */
 	SCOREBOARD_OUTBOX = 128 * 1024, /* bytes of outcomes in one batch */
@@ -199,6 +199,7 @@ struct scoreboard_area { /* writer: the process in the row (the supervisor reset
 	char reason[SCOREBOARD_REASON_MAX]; /* why it gives up (exit 78), for last_exit and /v1/workers */
 	/* never reset: */
 	_Atomic uint64_t log_dropped;
+	_Atomic uint64_t refused; /* leases that others had taken over: what was finished under them was not taken */
 	_Atomic uint32_t flight_count; /* tasks recorded so far; the next goes to [count % SCOREBOARD_FLIGHT] */
 	struct scoreboard_flight flight[SCOREBOARD_FLIGHT];
 	struct scoreboard_histogram roundtrip; /* to the broker */

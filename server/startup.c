@@ -26,6 +26,7 @@ enum {
 	LOCK_LOOK_MS = 10,
 	BROKER_MS = 1000,
 	EPOCH_MAX = (1 << 21) - 2, /* a generation must stay below 2^53 */
+	PLACE_MAX = 128,
 };
 
 /* ---- the state directory ---- */
@@ -160,22 +161,78 @@ static void read_text(const char *directory, const char *name, char *text, size_
 	free(bytes);
 }
 
-/* The id is kept; the count of starts is raised before anything is leased under it. */
+/* This boot of the machine and the file of the lock: who holds the lock of a place runs there alone. */
+static void name_place(int lock, char *text, size_t size)
+{
+	struct stat file = {0};
+	char boot[64];
+
+	read_text("/proc/sys/kernel/random", "boot_id", boot, sizeof boot);
+	(void)fstat(lock, &file);
+	(void)snprintf(
+		text, size, "%s %llu:%llu", boot, (unsigned long long)file.st_dev, (unsigned long long)file.st_ino);
+}
+
+static void make_id(struct node *node)
+{
+	char id[ID_LENGTH + 1];
+
+	id_generate(id);
+	for (size_t i = 0; i <= ID_LENGTH; i++)
+		node->id[i] = (char)tolower((unsigned char)id[i]);
+}
+
+/* Takes the id that the directory knows, if this is still the node that it means. On a Redis that others use as well
+ * that must be the place where the id was made, in the same boot: elsewhere it may be a copy's, whose original runs and
+ * holds leases. Those of a node that is really gone are taken over when its time has run out. */
+static bool keep_id(struct node *node, const char *place)
+{
+	const char *directory = node->config->state_dir;
+	char id[64], home[PLACE_MAX];
+
+	read_text(directory, "node", id, sizeof id);
+	if (!id_is_valid(id, strlen(id)) || strlen(id) > NODE_ID_MAX)
+		return false;
+	read_text(directory, "place", home, sizeof home);
+	if (node->config->address.kind != CONFIG_BROKER_EMBEDDED && strcmp(home, place) != 0) {
+		log_warn("state_dir was copied or moved, or the machine was started anew: this is a new node; what the "
+			 "former one held is taken over once its node_timeout is over",
+			LOG_TEXT("former", id));
+		return false;
+	}
+	memcpy(node->id, id, strlen(id) + 1);
+	return true;
+}
+
+/* The count of starts is raised before anything is leased under the id. A node that is known has a count, and a place
+ * that is known has its node's id: in this order they are written. */
+static int write_identity(
+	const struct node *node, bool known, const char *place, const struct privilege *privilege, struct error *error)
+{
+	const char *directory = node->config->state_dir;
+	char text[16];
+
+	(void)snprintf(text, sizeof text, "%u", node->epoch);
+	int status = write_text(directory, "epoch", text, privilege);
+	if (status == 0 && !known)
+		status = write_text(directory, "node", node->id, privilege);
+	if (status == 0 && !known)
+		status = write_text(directory, "place", place, privilege);
+	if (status < 0)
+		return error_set(error, status, "cannot write to state_dir '%s': %s", directory, strerror(-status));
+	return 0;
+}
+
 static int identify(struct node *node, const struct privilege *privilege, struct error *error)
 {
 	const char *directory = node->config->state_dir;
-	char text[64], id[ID_LENGTH + 1];
+	char text[64], place[PLACE_MAX];
 	int64_t epoch = 0;
 
-	read_text(directory, "node", text, sizeof text);
-	const bool known = id_is_valid(text, strlen(text)) && strlen(text) <= NODE_ID_MAX;
-	if (known) {
-		memcpy(node->id, text, strlen(text) + 1);
-	} else {
-		id_generate(id);
-		for (size_t i = 0; i <= ID_LENGTH; i++)
-			node->id[i] = (char)tolower((unsigned char)id[i]);
-	}
+	name_place(node->lock, place, sizeof place);
+	const bool known = keep_id(node, place);
+	if (!known)
+		make_id(node);
 	read_text(directory, "epoch", text, sizeof text);
 	if (units_parse_integer(text, 0, EPOCH_MAX, &epoch) < 0) {
 		if (known) /* a count that begins anew would be older than what is leased under the old one */
@@ -185,13 +242,9 @@ static int identify(struct node *node, const struct privilege *privilege, struct
 		epoch = 0;
 	}
 	node->epoch = (uint32_t)epoch + 1;
-	(void)snprintf(text, sizeof text, "%u", node->epoch);
-	int status = write_text(directory, "epoch", text, privilege);
-	if (status == 0 && !known)
-		status =
-			write_text(directory, "node", node->id, privilege); /* last: a node that is known has a count */
+	int status = write_identity(node, known, place, privilege, error);
 	if (status < 0)
-		return error_set(error, status, "cannot write to state_dir '%s': %s", directory, strerror(-status));
+		return status;
 	if (gethostname(node->host, sizeof node->host - 1) != 0)
 		(void)snprintf(node->host, sizeof node->host, "localhost");
 	return 0;

@@ -108,7 +108,10 @@ static bool cope(struct worker *worker, int status, const struct error *error, u
 {
 	switch (status) {
 	case BROKER_STOPPED: return false;
-	case BROKER_GONE: log_warn("lease was taken over, leaving", LOG_TEXT("slot", worker->name)); return false;
+	case BROKER_GONE:
+		worker->area->refused++;
+		log_warn("lease was taken over, leaving", LOG_TEXT("slot", worker->name));
+		return false;
 	case BROKER_HELD: nap(worker, HELD_MS); break;
 	default:
 		if (++*failures == AWAY_FAILURES)

@@ -50,7 +50,7 @@ tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c $(unit_common)
 test_modules = tests/modules/bad_abi.so tests/modules/bad_method.so tests/modules/crash_on_load.so tests/modules/ends.so \
 	tests/modules/exit_on_load.so tests/modules/hang_on_load.so tests/modules/hang_on_start.so \
 	tests/modules/no_function.so tests/modules/no_table.so tests/modules/probe.so tests/modules/refuse_start.so \
-	tests/modules/segfault_on_load.so tests/modules/trouble.so tests/modules/undefined_symbol.so
+	tests/modules/segfault_on_load.so tests/modules/spans.so tests/modules/trouble.so tests/modules/undefined_symbol.so
 check_PROGRAMS += $(test_modules)
 tests_modules_bad_abi_so_SOURCES = tests/modules/bad_abi.c
 tests_modules_bad_abi_so_CPPFLAGS = $(module_cppflags)
@@ -124,6 +124,12 @@ tests_modules_segfault_on_load_so_CFLAGS = $(module_cflags)
 tests_modules_segfault_on_load_so_LDFLAGS = $(module_ldflags)
 tests_modules_segfault_on_load_so_LDADD = $(JANSSON_LIBS)
 
+tests_modules_spans_so_SOURCES = tests/modules/spans.c
+tests_modules_spans_so_CPPFLAGS = $(module_cppflags)
+tests_modules_spans_so_CFLAGS = $(module_cflags)
+tests_modules_spans_so_LDFLAGS = $(module_ldflags)
+tests_modules_spans_so_LDADD = $(JANSSON_LIBS)
+
 tests_modules_trouble_so_SOURCES = tests/modules/trouble.c
 tests_modules_trouble_so_CPPFLAGS = $(module_cppflags)
 tests_modules_trouble_so_CFLAGS = $(module_cflags)
@@ -144,11 +150,11 @@ EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.p
 	tests/lua/test_mark.py tests/lua/test_nodes.py tests/lua/test_plain_list.py tests/lua/test_recover.py \
 	tests/lua/test_retain.py tests/lua/test_scripts.py tests/lua/test_submit.py tests/lua/test_turn.py \
 	tests/system/client.py tests/system/conftest.py tests/system/harness.py tests/system/load.py \
-	tests/system/procfs.py tests/system/test_api.py tests/system/test_bad_input.py \
+	tests/system/procfs.py tests/system/relay.py tests/system/test_api.py tests/system/test_bad_input.py \
 	tests/system/test_broker_away.py tests/system/test_broker_faults.py tests/system/test_cancel.py \
 	tests/system/test_cli_options.py tests/system/test_cluster.py tests/system/test_crashes.py \
 	tests/system/test_delay_retry.py tests/system/test_done_when.py tests/system/test_hangs.py \
-	tests/system/test_metrics.py tests/system/test_outcomes.py tests/system/test_plain_list.py \
+	tests/system/test_metrics.py tests/system/test_nodes.py tests/system/test_outcomes.py tests/system/test_plain_list.py \
 	tests/system/test_processes.py tests/system/test_queues_retention.py tests/system/test_recovery_paths.py \
 	tests/system/test_reload.py tests/system/test_seed_faults.py tests/system/test_sentinel.py \
 	tests/system/test_service_manager.py tests/system/test_submit.py tests/system/waiting.py tests/bench/beans.c \

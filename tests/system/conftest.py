@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import harness
+from relay import Relay
 
 
 @pytest.fixture
@@ -70,6 +71,19 @@ def redis_server(folder, redis_servers):
         redis_servers.append(one)
         return one.start()
     return start
+
+
+@pytest.fixture
+def relay():
+    """A line to a redis_server that can be disturbed."""
+    made = []
+
+    def start(server):
+        made.append(Relay(server))
+        return made[-1]
+    yield start
+    for one in made:
+        one.close()
 
 
 @pytest.hookimpl(hookwrapper=True)

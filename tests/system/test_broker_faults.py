@@ -7,7 +7,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 
 import pytest
 
@@ -151,38 +150,6 @@ def test_connections_killed_at_random(muster, redis_server, request):
                     admin.client_kill_filter(_id=id_)
             load.goes_on(10)
     load.assert_each_ran_once()
-
-
-class Relay:
-    """tests/chaos/cutter.py before a Redis."""
-
-    def __init__(self, server):
-        self.process = subprocess.Popen([sys.executable, str(REPO / "tests" / "chaos" / "cutter.py"), server.socket],
-                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        self.port = int(self.process.stdout.readline())
-        self.url = f"redis://127.0.0.1:{self.port}/0"
-
-    def order(self, text):
-        """Returns how many connections were cut so far."""
-        self.process.stdin.write(text + "\n")
-        self.process.stdin.flush()
-        return int(self.process.stdout.readline())
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
-
-
-@pytest.fixture
-def relay():
-    made = []
-
-    def start(server):
-        made.append(Relay(server))
-        return made[-1]
-    yield start
-    for one in made:
-        one.close()
 
 
 def test_cuts_at_random_bytes(muster, redis_server, relay, request):
