@@ -30,22 +30,32 @@ static const char *flight_state(char letter)
 	return strchr("PRSDC", letter) && letter != '\0' ? task_state_name((enum task_state)letter) : "unknown";
 }
 
-/* The last tasks that the slot ran before that moment, the latest first. */
-static json_t *recent_json(const struct scoreboard_area *area, int64_t before_ms)
+/* The tasks that the slot had run last when that incarnation died, the latest first. What a worker wrote is not believed to
+ * be text. */
+static json_t *recent_json(const struct scoreboard *scoreboard, unsigned row, uint32_t incarnation)
 {
-	uint32_t count = area->flight_count;
+	struct scoreboard_flight flight[SCOREBOARD_FLIGHT];
+	const unsigned count = scoreboard_read_recent(scoreboard, row, incarnation, flight);
 	json_t *recent = json_array();
 
-	for (uint32_t i = 0; i < count && i < SCOREBOARD_FLIGHT; i++) {
-		struct scoreboard_flight flight = area->flight[(count - 1 - i) % SCOREBOARD_FLIGHT];
-		if (flight.at_ms > before_ms)
-			continue;
+	for (unsigned i = 0; i < count; i++)
 		(void)json_array_append_new(recent,
-			json_pack("{s:o, s:o, s:s, s:o, s:f}", "id", answer_text(flight.id, sizeof flight.id), "class",
-				answer_text(flight.class, sizeof flight.class), "state", flight_state(flight.state),
-				"at", answer_time(flight.at_ms), "duration_seconds", (double)flight.duration_us / 1e6));
-	}
+			json_pack("{s:o, s:o, s:s, s:o, s:f}", "id", answer_text(flight[i].id, sizeof flight[i].id),
+				"class", answer_text(flight[i].class, sizeof flight[i].class), "state",
+				flight_state(flight[i].state), "at", answer_time(flight[i].at_ms), "duration_seconds",
+				(double)flight[i].duration_us / 1e6));
 	return recent;
+}
+
+/* What a silent one was doing before it was ended; null where it was not looked at. */
+static json_t *evidence_json(const struct scoreboard_evidence *evidence)
+{
+	if (evidence->state[0] == '\0')
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:I, s:I}", "state", answer_text(evidence->state, sizeof evidence->state),
+		"syscall", null_or_text(evidence->syscall, sizeof evidence->syscall), "waits_on",
+		null_or_text(evidence->waits_on, sizeof evidence->waits_on), "cpu_ms", (json_int_t)evidence->cpu_ms,
+		"silent_ms", (json_int_t)evidence->silent_ms);
 }
 
 static json_t *last_exit_json(const struct scoreboard *scoreboard, const struct roll_worker *worker)
@@ -56,11 +66,12 @@ static json_t *last_exit_json(const struct scoreboard *scoreboard, const struct 
 	if (!scoreboard_read_exit(scoreboard, worker->row, 0, &last))
 		return json_null();
 	bool parked = worker->state == ROLL_PARKED;
-	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "reason",
+	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "reason",
 		scoreboard_reason_name((enum scoreboard_reason)last.reason), "signal",
 		null_or_integer(last.signal != 0, last.signal), "code", null_or_integer(last.code >= 0, last.code),
 		"at", answer_time(last.at_ms), "task", null_or_text(last.task, sizeof last.task), "detail",
-		null_or_text(parked ? area->reason : "", sizeof area->reason), "recent", recent_json(area, last.at_ms));
+		null_or_text(parked ? area->reason : "", sizeof area->reason), "evidence",
+		evidence_json(&last.evidence), "recent", recent_json(scoreboard, worker->row, last.incarnation));
 }
 
 static json_t *tasks_json(const struct config *config, const struct scoreboard_area *area)

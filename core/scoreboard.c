@@ -233,6 +233,19 @@ bool scoreboard_read_exit(
 	return entry->incarnation == incarnation;
 }
 
+unsigned scoreboard_read_recent(const struct scoreboard *scoreboard, unsigned row, uint32_t incarnation,
+	struct scoreboard_flight ret_flight[SCOREBOARD_FLIGHT])
+{
+	const struct scoreboard_exits *exits = &scoreboard->exits[row];
+
+	if (exits->recent_of != incarnation)
+		return 0;
+	const uint32_t count = exits->recent_count;
+	memcpy(ret_flight, exits->recent, sizeof exits->recent);
+	atomic_thread_fence(memory_order_acquire);
+	return exits->recent_of == incarnation ? count : 0;
+}
+
 bool scoreboard_is_understood(const struct scoreboard *scoreboard, unsigned row)
 {
 	uint32_t incarnation;

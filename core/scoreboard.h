@@ -125,11 +125,21 @@ struct scoreboard_exit {
 	struct scoreboard_evidence evidence; /* state "": none was taken */
 };
 
+struct scoreboard_flight { /* one task that this slot ran */
+	char id[ID_MAX + 1], class[TASK_NAME_MAX + 1];
+	char state; /* letter of its record */
+	int64_t at_ms, duration_us;
+};
+
 struct scoreboard_exits {                    /* the supervisor's */
 	struct scoreboard_evidence evidence; /* of `evidence_about`, until its exit is written */
 	_Atomic uint32_t evidence_about;     /* incarnation; 0: of none */
 	_Atomic uint32_t started_with;       /* config_generation of the row's incarnation */
 	struct scoreboard_exit last[SCOREBOARD_EXITS];
+	/* Of its latest death: the flight recorder as the dead one left it, before the next one writes on in it. */
+	_Atomic uint32_t recent_of; /* incarnation; 0: none, or while being written */
+	uint32_t recent_count;
+	struct scoreboard_flight recent[SCOREBOARD_FLIGHT]; /* the latest first */
 	_Atomic uint64_t
 		count[REASON_COUNT]; /* {incarnation that was counted last, count}: counting twice changes nothing */
 };
@@ -176,12 +186,6 @@ struct scoreboard_current { /* text for display, under `sequence`: odd while bei
 	int32_t progress;                /* percent, -1: none */
 	int64_t started_ms;              /* wall; 0: no task in hand */
 	_Atomic int64_t started_mono_ns; /* also read without the sequence, by the second thread */
-};
-
-struct scoreboard_flight { /* one task that this slot ran */
-	char id[ID_MAX + 1], class[TASK_NAME_MAX + 1];
-	char state; /* letter of its record */
-	int64_t at_ms, duration_us;
 };
 
 struct scoreboard_area { /* writer: the process in the row (the supervisor resets the first group between incarnations) */
@@ -314,6 +318,11 @@ bool scoreboard_read_current(const struct scoreboard_area *area, struct scoreboa
 /* Copies the exit of that incarnation, or (incarnation 0) the latest. Returns false when there is none. */
 bool scoreboard_read_exit(
 	const struct scoreboard *scoreboard, unsigned row, uint32_t incarnation, struct scoreboard_exit *ret_exit);
+
+/* Copies the tasks that the slot had run last when that incarnation died, the latest first. Returns how many; 0 also when
+ * they were overwritten by a later death's. */
+unsigned scoreboard_read_recent(const struct scoreboard *scoreboard, unsigned row, uint32_t incarnation,
+	struct scoreboard_flight ret_flight[SCOREBOARD_FLIGHT]);
 
 /* The row is dead, and it was understood why. */
 bool scoreboard_is_understood(const struct scoreboard *scoreboard, unsigned row);

@@ -118,7 +118,7 @@ struct task_record {
 	int64_t started_ms, finished_ms; /* of the last execution; 0: none */
 	int64_t due_ms;                  /* TASK_RETRYING: when it runs again; 0: at once */
 	char worker[TASK_WORKER_MAX];    /* "-" when none */
-	json_t *body; /* owned; an object with any of `result` `error` `history`; NULL when all are absent */
+	json_t *body; /* owned; an object with any of `result` `error` `history` `usage`; NULL when all are absent */
 };
 
 /* "letter executions attempts crashes max_attempts started finished due worker\n" + the body's JSON.
@@ -140,6 +140,11 @@ enum task_verdict {
 	TASK_VERDICT_CANCELLED,
 };
 
+/* What an execution used of its machine; cpu_ms < 0: not measured, peak_rss_bytes < 0: not known. */
+struct task_usage {
+	int64_t cpu_ms, peak_rss_bytes;
+};
+
 struct task_execution {
 	enum task_verdict verdict;
 	const char *kind;    /* CONTRACT's error.kind; NULL for OK and CANCELLED */
@@ -148,9 +153,10 @@ struct task_execution {
 	json_t *result;      /* borrowed; NULL: null */
 	const char *worker;  /* "node/pool/slot" */
 	int64_t started_ms, ended_ms;
-	int64_t delay_ms; /* RETRY: asked for by the handler; -1: the queue's back-off */
-	int max_attempts; /* from task_order; 0 when unknown (a crash) */
-	double random;    /* [0, 1): for the back-off's jitter */
+	int64_t delay_ms;               /* RETRY: asked for by the handler; -1: the queue's back-off */
+	int max_attempts;               /* from task_order; 0 when unknown (a crash) */
+	double random;                  /* [0, 1): for the back-off's jitter */
+	const struct task_usage *usage; /* borrowed; NULL: not measured */
 };
 
 /* Folds one execution into the record. Pure; the only place where "again or dead" is decided. A success without a result

@@ -129,16 +129,29 @@ static json_t *make_history(const json_t *old, const struct task_execution *exec
 	return NULL;
 }
 
+static json_t *make_usage(const struct task_usage *usage)
+{
+	json_t *value = json_pack("{s:I}", "cpu_ms", (json_int_t)usage->cpu_ms);
+
+	if (value == NULL || usage->peak_rss_bytes < 0)
+		return value;
+	if (json_object_set_new(value, "peak_rss_bytes", json_integer(usage->peak_rss_bytes)) == 0)
+		return value;
+	json_decref(value);
+	return NULL;
+}
+
 static int make_body(const struct task_record *record, enum task_state state, const struct task_execution *execution,
 	json_t **ret_body)
 {
 	json_t *history = json_object_get(record->body, "history");
 	bool has_result =
 		execution->verdict == TASK_VERDICT_OK && execution->result != NULL && !json_is_null(execution->result);
+	bool has_usage = execution->usage != NULL && execution->usage->cpu_ms >= 0;
 	json_t *body;
 	int failed = 0;
 
-	if (execution->verdict == TASK_VERDICT_OK && !has_result && history == NULL) {
+	if (execution->verdict == TASK_VERDICT_OK && !has_result && !has_usage && history == NULL) {
 		*ret_body = NULL;
 		return 0;
 	}
@@ -151,6 +164,8 @@ static int make_body(const struct task_record *record, enum task_state state, co
 		failed |= json_object_set_new(body, "history", make_history(history, execution));
 	else if (history != NULL)
 		failed |= json_object_set(body, "history", history);
+	if (has_usage)
+		failed |= json_object_set_new(body, "usage", make_usage(execution->usage));
 	if (failed != 0) {
 		json_decref(body);
 		return -ENOMEM;

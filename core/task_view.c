@@ -160,6 +160,24 @@ static json_t *history_value(const struct task_record *record)
 	return NULL;
 }
 
+/* Of the last execution that is over and was long enough to be measured. */
+static json_t *usage_value(const struct task_record *record)
+{
+	const json_t *usage = json_object_get(record->body, "usage");
+	json_t *value;
+	int failed = 0;
+
+	if (!json_is_object(usage))
+		return json_null();
+	value = json_object();
+	failed |= json_object_set_new(value, "cpu_ms", member_value(usage, "cpu_ms"));
+	failed |= json_object_set_new(value, "peak_rss_bytes", member_value(usage, "peak_rss_bytes"));
+	if (failed == 0)
+		return value;
+	json_decref(value);
+	return NULL;
+}
+
 /* ---- all together, in CONTRACT's order ---- */
 
 static int set_members(json_t *view, const struct task_facts *facts, const json_t *document)
@@ -184,6 +202,7 @@ static int set_members(json_t *view, const struct task_facts *facts, const json_
 	failed |= json_object_set_new(view, "result", member_value(record->body, "result"));
 	failed |= json_object_set_new(view, "error", member_value(record->body, "error"));
 	failed |= json_object_set_new(view, "history", history_value(record));
+	failed |= json_object_set_new(view, "usage", usage_value(record));
 	failed |= json_object_set_new(view, "cancel_requested", json_boolean(facts->cancel_requested));
 	failed |= json_object_set_new(view, "meta", meta_value(facts->head, document));
 	return failed;

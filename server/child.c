@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/io.h"
 #include "server/embedded.h"
+#include "server/fault.h"
 #include "server/process.h"
 #include "server/scheduler.h"
 #include "server/worker.h"
@@ -34,6 +35,7 @@ static __attribute__((noreturn)) void be_scheduler(const struct node *node)
 
 static __attribute__((noreturn)) void be_worker(const struct node *node, unsigned row)
 {
+	fault_point("worker-born");
 	process_keep((int[]){node->lock, node->bell_supervisor, node->demo_dir}, 3);
 	process_become(node, row, SIGKILL);
 	process_leave(worker_main(node, row));
@@ -78,13 +80,16 @@ int child_start(const struct node *node, unsigned row, int64_t now_mono_ns)
 		incarnation++;
 		words->who = scoreboard_pair(incarnation, 0); /* the commit: from here on it is being started */
 	}
+	fault_point("start-committed");
 	words->order = words->cancel = 0;
 	words->born_at = now_mono_ns;
 	scoreboard->exits[row].started_with = scoreboard->header->config_generation;
 	reset_area(node, row, incarnation, now_mono_ns);
+	fault_point("start-reset");
 	pid_t pid = process_clone(scoreboard, row, PROCESS_SIBLING);
 	if (pid == 0)
 		be_child(node, row);
+	fault_point("start-cloned");
 	return pid < 0 ? pid : 0;
 }
 

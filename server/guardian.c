@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/io.h"
 #include "core/log.h"
+#include "server/fault.h"
 #include "server/notify.h"
 #include "server/policy.h"
 #include "server/process.h"
@@ -53,6 +54,7 @@ static void start_supervisor(struct guardian *guardian)
 	uint32_t incarnation = scoreboard_high(row->who) + 1;
 
 	row->who = scoreboard_pair(incarnation, 0);
+	fault_point("guardian-starts-supervisor");
 	row->born_at = clock_mono_ns();
 	area->incarnation = incarnation;
 	area->alive_until = row->born_at + SUPERVISOR_PROMISE_MS * CLOCK_NS_PER_MS;
@@ -199,7 +201,9 @@ static void reap(struct guardian *guardian)
 			end_check(guardian, &info);
 		struct scoreboard_row_words *row = find_row(guardian->scoreboard, info.si_pid);
 		if (row) {
+			fault_point("guardian-reaps");
 			write_obituary(row, &info, &usage);
+			fault_point("guardian-wrote");
 			(void)kill(-info.si_pid, SIGKILL); /* what its handlers started; the pid is still its own */
 			guardian->scoreboard->header->deaths++;
 			any = true;

@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/log.h"
+#include "server/fault.h"
 #include "server/policy.h"
 #include "server/process.h"
 
@@ -76,6 +77,20 @@ static void write_exit(const struct scoreboard *scoreboard, unsigned row, const 
 	entry->incarnation = incarnation;
 }
 
+/* What ran last is kept as it is now: the next incarnation of the slot writes on in its flight recorder. */
+static void keep_recent(const struct scoreboard *scoreboard, unsigned row)
+{
+	const struct scoreboard_area *area = scoreboard_area(scoreboard, row);
+	struct scoreboard_exits *exits = &scoreboard->exits[row];
+	const uint32_t count = area->flight_count;
+
+	exits->recent_of = 0;
+	exits->recent_count = count < SCOREBOARD_FLIGHT ? count : SCOREBOARD_FLIGHT;
+	for (uint32_t i = 0; i < exits->recent_count; i++)
+		exits->recent[i] = area->flight[(count - 1 - i) % SCOREBOARD_FLIGHT];
+	exits->recent_of = scoreboard_high(scoreboard->rows[row].who);
+}
+
 static void count_exit(struct scoreboard_exits *exits, uint32_t incarnation, enum scoreboard_reason reason)
 {
 	uint64_t count = exits->count[reason];
@@ -127,11 +142,15 @@ bool obituary_understand(const struct node *node, unsigned row)
 	if (scoreboard_life(scoreboard, row, &incarnation, NULL) != LIFE_DEAD ||
 		scoreboard_is_understood(scoreboard, row))
 		return false;
+	fault_point("death-seen");
 	struct policy_death death = read_death(scoreboard, row);
 	enum scoreboard_reason reason = policy_reason(&death);
 	set_backoff(words, &death);
 	count_exit(&scoreboard->exits[row], incarnation, reason);
 	log_exit(node, row, &death, reason);
+	fault_point("death-counted");
+	if (row >= ROW_WORKERS)
+		keep_recent(scoreboard, row);
 	write_exit(scoreboard, row, &death, reason); /* last: it says that all this is done */
 	return true;
 }

@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/io.h"
+#include "server/fault.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -27,6 +28,7 @@ void orders_watch_batch(struct worker *worker)
 
 static void drain(struct worker *worker)
 {
+	fault_point("worker-drains");
 	worker->draining = true;
 	worker->area->state = SCOREBOARD_DRAINING;
 	io_bell_ring(worker->stop_fd);
@@ -45,7 +47,9 @@ static void abort_task(struct worker *worker)
 			drain(worker);
 		return;
 	}
+	fault_point("worker-exiting");
 	handlers_exiting(worker->handlers);
+	fault_point("worker-exited");
 	_exit(0); /* the order on the row says why, and the scheduler takes it from there */
 }
 
@@ -70,9 +74,11 @@ static void report_and_return(struct worker *worker)
 		.outcome_count = count,
 		.stop_fd = -1,
 	};
+	fault_point("worker-gives-back");
 	if (broker_open(&broker, worker->node->config) < 0)
 		return;
 	if (broker_turn(broker, &turn, clock_mono_after(worker_bounded_ms(worker, CALL_MS)), &lease, NULL) == 0) {
+		fault_point("worker-gave-back");
 		batch_reported(&worker->batch, positions, count);
 		broker_lease_fini(&lease);
 	} else {

@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/log.h"
+#include "server/fault.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -223,10 +224,12 @@ static int hand_over_running(struct recovery *recovery, struct inheritance *inhe
 static int recover(struct recovery *recovery, struct inheritance *inheritance, struct error *error)
 {
 	struct broker_recovered recovered = {0};
+	fault_point("recovery-begins");
 	int status = inheritance->running[0] && inheritance->judgement.counts
 			     ? hand_over_running(recovery, inheritance, &recovered, error)
 			     : hand_over(recovery, inheritance, &recovered, error);
 
+	fault_point("recovery-answered");
 	if (status == BROKER_GONE)
 		return 0; /* done before */
 	if (status == 0 && recovered.settled + recovered.returned > 0)

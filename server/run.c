@@ -4,6 +4,7 @@
 #include "core/id.h"
 #include "core/io.h"
 #include "core/log.h"
+#include "server/fault.h"
 #include "server/policy.h"
 
 #include <assert.h>
@@ -248,6 +249,7 @@ static void call_handler(struct worker *worker, struct run *run)
 /* Between in_task and the claim: whatever goes wrong here is the task's doing. */
 static void execute(struct worker *worker, struct run *run, bool well_formed, const struct error *malformed)
 {
+	usage_begin(&worker->usage, worker->started_mono_ns);
 	worker->area->in_task = 1;
 	if (well_formed)
 		call_handler(worker, run);
@@ -317,6 +319,7 @@ static void count(struct worker *worker, const struct run *run, int64_t duration
 static void settle(struct worker *worker, struct run *run, struct buffer *record)
 {
 	const int64_t duration_ns = run->ended_mono_ns - worker->started_mono_ns;
+	const struct task_usage used = usage_end(&worker->usage, worker->started_mono_ns, run->ended_mono_ns);
 	const bool invalid = run->order.retry_invalid && run->result.verdict == TASK_VERDICT_RETRY;
 	struct task_execution execution = {
 		.verdict = run->result.verdict,
@@ -329,6 +332,7 @@ static void settle(struct worker *worker, struct run *run, struct buffer *record
 		.delay_ms = run->result.delay_ms,
 		.max_attempts = run->order.max_attempts,
 		.random = id_chance(),
+		.usage = &used,
 	};
 
 	if (was_told_to_stop(worker)) {
@@ -374,9 +378,11 @@ bool run_task(struct worker *worker, unsigned i, struct buffer *record)
 	/* After its promise: whoever sees this number does not hold it to the task before's. Before it is begun: an order about
 	 * the task before is none about this one. */
 	worker->area->serial++;
+	fault_point("task-begins");
 	bool begun = batch_begin(&worker->batch, i, wall_ms(worker, worker->started_mono_ns));
 	if (begun) {
 		execute(worker, &run, well_formed, &malformed);
+		fault_point("task-ended");
 		if (!batch_end(&worker->batch, i))
 			wait_for_the_end();
 		settle(worker, &run, record);

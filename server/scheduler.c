@@ -7,6 +7,7 @@
 #include "core/io.h"
 #include "core/log.h"
 #include "server/embedded.h"
+#include "server/fault.h"
 #include "server/ledger.h"
 #include "server/recovery.h"
 
@@ -71,6 +72,7 @@ static int move_due(struct scheduler *scheduler, struct error *error)
 		header->scheduler_lag_us = (clock_mono_ns() - scheduler->due_at) / 1000;
 	do {
 		moved = broker_due(scheduler->broker, clock_mono_after(CALL_MS), &next_ms, error);
+		fault_point(moved > 0 ? "scheduler-moved" : "scheduler-looked");
 		if (moved < 0)
 			return moved;
 		promise(scheduler);
@@ -310,6 +312,7 @@ static void leave(struct scheduler *scheduler)
 	unsigned failures = 0;
 	int status;
 
+	fault_point("scheduler-leaves");
 	for (;;) {
 		promise(scheduler);
 		status = recovery_of_the_dead(&scheduler->recovery, &error);
@@ -376,6 +379,7 @@ int scheduler_main(const struct node *node, int stop_fd)
 {
 	static struct scheduler scheduler; /* large, and the process has just one */
 
+	fault_point("scheduler-starts");
 	scheduler.node = node;
 	scheduler.area = scoreboard_area(node->scoreboard, ROW_SCHEDULER);
 	promise(&scheduler);

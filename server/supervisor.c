@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "server/child.h"
 #include "server/evidence.h"
+#include "server/fault.h"
 #include "server/notify.h"
 #include "server/obituary.h"
 #include "server/policy.h"
@@ -70,6 +71,7 @@ static void start(struct supervisor *supervisor, unsigned row, int64_t now)
 
 	if (status == 0) {
 		open_slot(supervisor, row);
+		fault_point("start-opened");
 		return;
 	}
 	supervisor->scoreboard->rows[row].start_at = now + CLONE_RETRY_MS * CLOCK_NS_PER_MS;
@@ -106,6 +108,7 @@ static void give_order(struct supervisor *supervisor, unsigned row, enum scorebo
 	words->order =
 		scoreboard_pair(scoreboard_high(words->who), (uint32_t)order | (uint32_t)ordered << 8 | serial << 16);
 	words->order_at = now;
+	fault_point("order-noted");
 	if (supervisor->slots[row].pidfd < 0) /* there was no descriptor to be had when it was made */
 		supervisor->slots[row].pidfd = child_open(supervisor->scoreboard, row);
 	if (supervisor->slots[row].pidfd >= 0)
@@ -250,6 +253,7 @@ static void understand(struct supervisor *supervisor, unsigned row)
 {
 	if (!obituary_understand(supervisor->node, row))
 		return;
+	fault_point("death-understood");
 	io_close(&supervisor->slots[row].pidfd);
 	io_bell_ring(supervisor->node->bell_scheduler);
 }

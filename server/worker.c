@@ -5,6 +5,7 @@
 #include "core/id.h"
 #include "core/io.h"
 #include "core/log.h"
+#include "server/fault.h"
 #include "server/orders.h"
 #include "server/policy.h"
 #include "server/process.h"
@@ -204,8 +205,10 @@ static void run_batch(struct worker *worker)
 		buffer_clear(&record);
 		if (!run_task(worker, i, &record))
 			continue;
+		fault_point("task-settled");
 		if (batch_keep(&worker->batch, i, record.data, record.length) < 0 && !report_now(worker, i, &record))
 			return;
+		fault_point("task-kept");
 	}
 	if (!worker->draining)
 		worker->area->state = SCOREBOARD_IDLE;
@@ -244,8 +247,10 @@ static void work(struct worker *worker)
 		const bool last = is_used_up(worker);
 		struct broker_lease lease = {0};
 		worker->wanted = want(worker);
+		fault_point("worker-takes");
 		if (!turn(worker, last ? 0 : worker->wanted, wait && !last, NULL, &lease))
 			return;
+		fault_point(lease.count > 0 ? "worker-took" : "worker-took-nothing");
 		batch_close(&worker->batch);
 		if (last) {
 			worker->area->leaving = LEAVING_RECYCLED;
@@ -259,6 +264,7 @@ static void work(struct worker *worker)
 		worker->wall_offset_ns = clock_wall_ms() * CLOCK_NS_PER_MS - clock_mono_ns();
 		count_admitted(worker, &lease);
 		batch_open(&worker->batch, worker->generation, &lease);
+		fault_point("worker-opened");
 		run_batch(worker);
 	}
 }
@@ -308,6 +314,7 @@ int worker_main(const struct node *node, unsigned row)
 	static struct worker worker; /* large, and the process has just one */
 	struct error error = {""};
 
+	fault_point("worker-starts");
 	worker.node = node;
 	worker.row = row;
 	worker.area = scoreboard_area(node->scoreboard, row);
@@ -322,6 +329,7 @@ int worker_main(const struct node *node, unsigned row)
 		log_warn("cannot protect the scoreboard from this worker");
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	volunteer_for_oom();
+	usage_open(&worker.usage);
 	(void)pthread_mutex_init(&worker.call, NULL);
 	worker.stop_fd = io_bell_new();
 	if (worker.stop_fd < 0)
@@ -337,5 +345,6 @@ int worker_main(const struct node *node, unsigned row)
 	if (!worker.draining)
 		worker.area->state = SCOREBOARD_IDLE;
 	work(&worker);
+	fault_point("worker-leaves");
 	return 0;
 }

@@ -10,6 +10,7 @@
 #include "core/handler.h"
 #include "core/node.h"
 #include "server/batch.h"
+#include "server/usage.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -58,6 +59,7 @@ struct worker {
 	unsigned wanted;                /* of the last take */
 	int64_t wall_offset_ns;         /* wall − mono, renewed at each take */
 	int64_t born_mono_ns;
+	struct usage usage;
 };
 
 #endif

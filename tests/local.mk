@@ -142,6 +142,15 @@ tests_modules_undefined_symbol_so_CFLAGS = $(module_cflags)
 tests_modules_undefined_symbol_so_LDFLAGS = $(module_ldflags)
 tests_modules_undefined_symbol_so_LDADD = $(JANSSON_LIBS)
 
+# musterd with fault points (server/fault.h), for tests that end a process at one of them.
+check_LIBRARIES = libserver_faults.a
+libserver_faults_a_SOURCES = $(libserver_a_SOURCES) tests/faults/fault.c
+libserver_faults_a_CPPFLAGS = $(AM_CPPFLAGS) -DMUSTER_FAULT_POINTS
+check_PROGRAMS += musterd-faults
+EXTRA_DIST += tests/system/test_fault_points.py tests/system/test_usage.py
+musterd_faults_SOURCES = server/musterd.c
+musterd_faults_LDADD = libserver_faults.a libapi.a libcore.a $(MICROHTTPD_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(YAML_LIBS)
+
 .PHONY: check-programs
 check-programs: $(check_PROGRAMS)
 

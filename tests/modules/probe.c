@@ -163,6 +163,28 @@ static enum muster_end eat(struct muster_task *task)
 	return muster_ok(task, NULL);
 }
 
+static json_int_t cpu_ms(void)
+{
+	struct timespec used;
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+	return (json_int_t)used.tv_sec * 1000 + used.tv_nsec / 1000000;
+}
+
+/* burn(ms, bytes): that much CPU time, with that much memory, which is given back. */
+static enum muster_end burn(struct muster_task *task)
+{
+	size_t size = (size_t)integer_param(task, 1);
+	char *block = mmap(NULL, size + 1, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	if (block == MAP_FAILED)
+		return muster_fail(task, "no memory");
+	memset(block, 1, size + 1);
+	const json_int_t until = cpu_ms() + integer_param(task, 0);
+	while (cpu_ms() < until)
+		muster_beat(task);
+	munmap(block, size + 1);
+	return muster_ok(task, NULL);
+}
+
 static volatile bool forever = true;
 
 /* spin(path): loops for ever with every signal blocked; the exiting hook tells. */
@@ -252,6 +274,7 @@ static const struct muster_method methods[] = {
 	{"result", result},
 	{"leave", leave},
 	{"eat", eat},
+	{"burn", burn},
 	{"spin", spin},
 	{"hold_malloc", hold_malloc},
 	{"children", children},

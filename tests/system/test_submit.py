@@ -8,7 +8,8 @@ import pytest
 from harness import ENDED, until
 
 MEMBERS = {"id", "queue", "class", "method", "param", "state", "attempts", "max_attempts", "crashes", "priority", "created_at",
-           "run_at", "started_at", "finished_at", "worker", "progress", "result", "error", "history", "cancel_requested", "meta"}
+           "run_at", "started_at", "finished_at", "worker", "progress", "result", "error", "history", "cancel_requested", "meta",
+           "usage"}
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$")
 
 
@@ -39,7 +40,7 @@ def test_a_task_shows_every_member_always(m):
     m.delete(f"/v1/tasks/{id_}")
     ended = m.wait_task(id_)
     assert set(ended) >= MEMBERS and TIME.match(ended["finished_at"])
-    assert ended["priority"] == 5 and ended["max_attempts"] == 1 and ended["meta"] is None
+    assert ended["usage"]["cpu_ms"] >= 0 and ended["priority"] == 5 and ended["max_attempts"] == 1 and ended["meta"] is None
     assert active["created_at"] <= active["started_at"] <= ended["finished_at"]
 
 

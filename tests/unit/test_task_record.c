@@ -351,6 +351,26 @@ static void messages_are_made_utf8(void **state)
 	task_record_fini(&record);
 }
 
+static void what_was_used_is_kept_where_it_was_measured(void **state)
+{
+	(void)state;
+	struct task_record record = {.state = TASK_PENDING};
+	struct task_execution execution = execution_of(TASK_VERDICT_OK, 1);
+	struct task_usage usage = {.cpu_ms = 12, .peak_rss_bytes = 1 << 20};
+	execution.usage = &usage;
+	assert_int_equal(task_record_apply(&record, &queues[0], &execution), 0);
+	const json_t *kept = json_object_get(record.body, "usage");
+	assert_int_equal(json_integer_value(json_object_get(kept, "cpu_ms")), 12);
+	assert_int_equal(json_integer_value(json_object_get(kept, "peak_rss_bytes")), 1 << 20);
+	usage.peak_rss_bytes = -1;
+	assert_int_equal(task_record_apply(&record, &queues[0], &execution), 0);
+	kept = json_object_get(record.body, "usage");
+	assert_int_equal(json_object_size(kept), 1);
+	usage.cpu_ms = -1;
+	assert_int_equal(task_record_apply(&record, &queues[0], &execution), 0);
+	assert_null(record.body);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -367,6 +387,7 @@ int main(void)
 		cmocka_unit_test(a_plain_success_has_no_body),
 		cmocka_unit_test(a_result_that_could_not_be_read_again_is_a_failure),
 		cmocka_unit_test(messages_are_made_utf8),
+		cmocka_unit_test(what_was_used_is_kept_where_it_was_measured),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
