@@ -10,23 +10,46 @@ enum { WATCH_MS = 120 * 1000 };
 
 /* ---- submission and look-up ---- */
 
-/* The queues that a batch means, numbered from 1 in the order in which they come up: a script is told of these only. */
+/* The lines that a batch means (queues, one by priority), numbered from 1 in the order in which they come up: a script is
+ * told of these only. */
+enum { LINES_MAX = CONFIG_QUEUES_MAX * (TASK_PRIORITY_MAX + 1) };
+
 struct numbering {
 	size_t count;
-	int queues[CONFIG_QUEUES_MAX];  /* by number - 1 */
-	int numbers[CONFIG_QUEUES_MAX]; /* by queue; 0: not meant */
+	int lines[LINES_MAX];   /* by number - 1 */
+	int numbers[LINES_MAX]; /* by line; 0: not meant */
 };
+
+static int line_of(const struct task_submission *task)
+{
+	return task->queue * (TASK_PRIORITY_MAX + 1) + task->priority;
+}
 
 static void number_queues(const struct broker_batch *batch, struct numbering *ret_numbering)
 {
 	*ret_numbering = (struct numbering){0};
 	for (size_t i = 0; i < batch->submission_count; i++) {
-		int queue = batch->submissions[i].task->queue;
-		if (ret_numbering->numbers[queue] > 0)
+		int line = line_of(batch->submissions[i].task);
+		if (ret_numbering->numbers[line] > 0)
 			continue;
-		ret_numbering->queues[ret_numbering->count++] = queue;
-		ret_numbering->numbers[queue] = (int)ret_numbering->count;
+		ret_numbering->lines[ret_numbering->count++] = line;
+		ret_numbering->numbers[line] = (int)ret_numbering->count;
 	}
+}
+
+/* "queue", or "queue:priority". */
+static void append_line(struct broker *broker, int line)
+{
+	const char *queue = broker->config->queues[line / (TASK_PRIORITY_MAX + 1)].name;
+	int priority = line % (TASK_PRIORITY_MAX + 1);
+	char text[CONFIG_NAME_MAX + 4];
+
+	if (priority == TASK_PRIORITY) {
+		broker_argument_text(broker, queue);
+		return;
+	}
+	(void)snprintf(text, sizeof text, "%s:%d", queue, priority);
+	broker_argument_text(broker, text);
 }
 
 static void append_stored(struct broker *broker, const struct broker_batch *batch, const struct task_submission *task)
@@ -34,7 +57,11 @@ static void append_stored(struct broker *broker, const struct broker_batch *batc
 	struct task_head head = {.created_ms = batch->created_ms,
 		.run_at_ms = task->run_at_ms,
 		.source = batch->source,
-		.max_attempts = task->max_attempts};
+		.max_attempts = task->max_attempts,
+		.priority = task->priority,
+		.expires_ms = task->expires_ms,
+		.retention_ms = task->retention_ms};
+	memcpy(head.unique, task->unique, sizeof head.unique);
 	(void)snprintf(head.queue, sizeof head.queue, "%s", broker->config->queues[task->queue].name);
 	char line[TASK_HEAD_MAX];
 	size_t length = task_head_format(line, &head);
@@ -50,11 +77,11 @@ static void append_submissions(struct broker *broker, const struct broker_batch 
 	broker_append_lists(broker);
 	broker_argument_integer(broker, (int64_t)numbering.count);
 	for (size_t i = 0; i < numbering.count; i++)
-		broker_argument_text(broker, broker->config->queues[numbering.queues[i]].name);
+		append_line(broker, numbering.lines[i]);
 	for (size_t i = 0; i < batch->submission_count; i++) {
 		const struct task_submission *task = batch->submissions[i].task;
 		broker_argument_text(broker, task->id);
-		int number = numbering.numbers[task->queue];
+		int number = numbering.numbers[line_of(task)];
 		broker_argument_integer(broker, task->own_id ? -number : number);
 		broker_argument_integer(broker, task->run_at_ms);
 		append_stored(broker, batch, task);

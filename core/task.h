@@ -22,7 +22,10 @@
 enum {
 	TASK_NAME_MAX = 128, /* characters of a class or method */
 	TASK_RETRY_MAX = 1000,
-	TASK_PRIORITY = 5,     /* of every task, until they may have others */
+	TASK_PRIORITY = 5, /* of a task that does not say; 9 goes first, 0 last */
+	TASK_PRIORITY_MAX = 9,
+	TASK_UNIQUE_MAX = 128, /* bytes of `unique` */
+	TASK_TRACE_MAX = 55,   /* of a traceparent */
 	TASK_HISTORY_MAX = 10, /* executions that did not succeed which a record keeps */
 	TASK_WORKER_MAX = 160, /* "node/pool/slot" with its NUL */
 	TASK_ELEMENT_MAX = 80, /* "id" or "id~executions", with its NUL: what stands in queues and leases */
@@ -42,10 +45,14 @@ bool task_name_is_valid(const char *name, size_t length);
 
 struct task_submission {
 	char id[ID_MAX + 1];
-	bool own_id;       /* the submitter chose the id: a known one is a duplicate, not a clash */
-	int queue;         /* index into config.queues */
-	int max_attempts;  /* 1 … TASK_RETRY_MAX */
-	int64_t run_at_ms; /* wall; 0: at once */
+	bool own_id;                      /* the submitter chose the id: a known one is a duplicate, not a clash */
+	int queue;                        /* index into config.queues */
+	int max_attempts;                 /* 1 … TASK_RETRY_MAX */
+	int64_t run_at_ms;                /* wall; 0: at once */
+	int priority;                     /* 0 … TASK_PRIORITY_MAX */
+	int64_t expires_ms;               /* wall: not started later; 0: never too late */
+	int64_t retention_ms;             /* how long it can be looked up after its end; 0: as its queue says */
+	char unique[TASK_UNIQUE_MAX + 1]; /* "": none */
 	struct bytes document;
 };
 
@@ -66,12 +73,18 @@ struct task_head {
 	char source;       /* enum task_source */
 	int max_attempts;  /* 0: from a plain list, read it from the document */
 	char queue[CONFIG_NAME_MAX + 1];
+	int priority;
+	int64_t expires_ms;                   /* not started later; 0: never too late */
+	int64_t retention_ms;                 /* 0: its queue's */
+	char unique[TASK_UNIQUE_MAX + 1];     /* "": none */
+	char traceparent[TASK_TRACE_MAX + 1]; /* "": none */
 	struct bytes document;
 };
 
-/* "created run_at source max_attempts queue\n" into text (at least TASK_HEAD_MAX bytes); returns its length. The value
- * stored in :tasks is this line followed by the document's bytes. */
-enum { TASK_HEAD_MAX = 160 };
+/* "created run_at source max_attempts queue option=value …\n" into text (at least TASK_HEAD_MAX bytes); returns its
+ * length. The value stored in :tasks is this line followed by the document's bytes. Options stand there only where they
+ * say something: p priority, e expires_ms, r retention_ms, u unique (percent-encoded), t traceparent. */
+enum { TASK_HEAD_MAX = 768 };
 size_t task_head_format(char text[TASK_HEAD_MAX], const struct task_head *head);
 
 /* Reads a value of :tasks; ret_head->document borrows from it. Returns 0, or -EINVAL. */

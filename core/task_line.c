@@ -9,7 +9,8 @@
 
 enum { LINE_MAX_LENGTH = 9 * 24 + TASK_WORKER_MAX };
 
-_Static_assert(TASK_HEAD_MAX > 3 * 21 + 2 + CONFIG_NAME_MAX + 2, "a head's line fits");
+_Static_assert(
+	TASK_HEAD_MAX > 5 * 24 + CONFIG_NAME_MAX + 3 * TASK_UNIQUE_MAX + TASK_TRACE_MAX + 24, "a head's line fits");
 
 /* ---- writing: by hand, since each task costs two such lines and printf would be most of their price ---- */
 
@@ -55,12 +56,11 @@ static bool take_field(struct bytes *rest, char end, struct bytes *ret_field)
 	return true;
 }
 
-static bool take_number(struct bytes *rest, int64_t maximum, int64_t *ret_value)
+static bool read_number(struct bytes field, int64_t maximum, int64_t *ret_value)
 {
-	struct bytes field;
 	int64_t value = 0;
 
-	if (!take_field(rest, ' ', &field) || field.length == 0)
+	if (field.length == 0)
 		return false;
 	for (size_t i = 0; i < field.length; i++) {
 		if (field.data[i] < '0' || field.data[i] > '9')
@@ -71,6 +71,13 @@ static bool take_number(struct bytes *rest, int64_t maximum, int64_t *ret_value)
 	}
 	*ret_value = value;
 	return true;
+}
+
+static bool take_number(struct bytes *rest, int64_t maximum, int64_t *ret_value)
+{
+	struct bytes field;
+
+	return take_field(rest, ' ', &field) && read_number(field, maximum, ret_value);
 }
 
 static bool take_int(struct bytes *rest, int *ret_value)
@@ -95,19 +102,78 @@ static bool take_letter(struct bytes *rest, const char *letters, char *ret_lette
 	return true;
 }
 
-static bool take_line(struct bytes *rest, char *text, size_t size)
+static bool copy_text(struct bytes field, char *text, size_t size)
 {
-	struct bytes field;
-
-	if (!take_field(rest, '\n', &field) || field.length == 0 || field.length >= size ||
-		memchr(field.data, ' ', field.length) != NULL || memchr(field.data, '\0', field.length) != NULL)
+	if (field.length == 0 || field.length >= size || memchr(field.data, ' ', field.length) != NULL ||
+		memchr(field.data, '\0', field.length) != NULL)
 		return false;
 	memcpy(text, field.data, field.length);
 	text[field.length] = '\0';
 	return true;
 }
 
+static bool take_line(struct bytes *rest, char *text, size_t size)
+{
+	struct bytes field;
+
+	return take_field(rest, '\n', &field) && copy_text(field, text, size);
+}
+
 /* ---- head ---- */
+
+static char *put_option(char *at, char name)
+{
+	*at++ = name;
+	*at++ = '=';
+	return at;
+}
+
+/* With everything that could end the field as %XX. */
+static char *put_escaped(char *at, const char *text)
+{
+	static const char digits[] = "0123456789ABCDEF";
+
+	for (; *text != '\0'; text++) {
+		unsigned char c = (unsigned char)*text;
+
+		if (c > ' ' && c != '%' && c < 0x7f) {
+			*at++ = *text;
+			continue;
+		}
+		*at++ = '%';
+		*at++ = digits[c >> 4];
+		*at++ = digits[c & 15];
+	}
+	*at++ = ' ';
+	return at;
+}
+
+static int digit_of(char c)
+{
+	return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+static bool read_escaped(struct bytes field, char text[TASK_UNIQUE_MAX + 1])
+{
+	size_t used = 0;
+
+	for (size_t i = 0; i < field.length; i++) {
+		int c = (unsigned char)field.data[i];
+
+		if (c == '%') {
+			if (i + 2 >= field.length)
+				return false;
+			int high = digit_of(field.data[i + 1]), low = digit_of(field.data[i + 2]);
+			c = high < 0 || low < 0 ? 0 : high * 16 + low;
+			i += 2;
+		}
+		if (c == 0 || used == TASK_UNIQUE_MAX)
+			return false;
+		text[used++] = (char)c;
+	}
+	text[used] = '\0';
+	return true;
+}
 
 size_t task_head_format(char text[TASK_HEAD_MAX], const struct task_head *head)
 {
@@ -118,18 +184,71 @@ size_t task_head_format(char text[TASK_HEAD_MAX], const struct task_head *head)
 	*at++ = head->source;
 	*at++ = ' ';
 	at = put_number(at, head->max_attempts);
-	at = put_text(at, head->queue, '\n');
+	at = put_text(at, head->queue, ' ');
+	if (head->priority != TASK_PRIORITY)
+		at = put_number(put_option(at, 'p'), head->priority);
+	if (head->expires_ms > 0)
+		at = put_number(put_option(at, 'e'), head->expires_ms);
+	if (head->retention_ms > 0)
+		at = put_number(put_option(at, 'r'), head->retention_ms);
+	if (head->unique[0] != '\0')
+		at = put_escaped(put_option(at, 'u'), head->unique);
+	if (head->traceparent[0] != '\0')
+		at = put_text(put_option(at, 't'), head->traceparent, ' ');
+	at[-1] = '\n';
 	return (size_t)(at - text);
+}
+
+/* Unknown ones are another version's, and say nothing to this one. */
+static bool read_option(struct bytes field, struct task_head *head)
+{
+	struct bytes value = {field.data + 2, field.length - 2};
+	int64_t priority;
+
+	switch (field.data[0]) {
+	case 'p':
+		if (!read_number(value, TASK_PRIORITY_MAX, &priority))
+			return false;
+		head->priority = (int)priority;
+		return true;
+	case 'e': return read_number(value, INT64_MAX, &head->expires_ms);
+	case 'r': return read_number(value, INT64_MAX, &head->retention_ms);
+	case 'u': return read_escaped(value, head->unique);
+	case 't': return copy_text(value, head->traceparent, sizeof head->traceparent);
+	default: return true;
+	}
+}
+
+/* The queue and what stands behind it. */
+static bool take_queue(struct bytes *rest, struct task_head *head)
+{
+	struct bytes line, field;
+
+	if (!take_field(rest, '\n', &line))
+		return false;
+	if (!take_field(&line, ' ', &field))
+		return copy_text(line, head->queue, sizeof head->queue);
+	if (!copy_text(field, head->queue, sizeof head->queue))
+		return false;
+	while (line.length > 0) {
+		if (!take_field(&line, ' ', &field)) {
+			field = line;
+			line.length = 0;
+		}
+		if (field.length < 3 || field.data[1] != '=' || !read_option(field, head))
+			return false;
+	}
+	return true;
 }
 
 int task_head_read(struct bytes stored, struct task_head *ret_head)
 {
 	static const char sources[] = {TASK_SOURCE_HTTP, TASK_SOURCE_LIST, TASK_SOURCE_HANDLER, '\0'};
-	struct task_head head = {0};
+	struct task_head head = {.priority = TASK_PRIORITY};
 
 	if (!take_number(&stored, INT64_MAX, &head.created_ms) || !take_number(&stored, INT64_MAX, &head.run_at_ms) ||
 		!take_letter(&stored, sources, &head.source) || !take_int(&stored, &head.max_attempts) ||
-		!take_line(&stored, head.queue, sizeof head.queue))
+		!take_queue(&stored, &head))
 		return -EINVAL;
 	head.document = stored;
 	*ret_head = head;

@@ -12,7 +12,7 @@
 struct task_members {
 	char *class, *method, *queue, *id, *run_at;
 	json_t *param, *meta;
-	int64_t retry, timeout_ms, delay_ms;
+	int64_t retry, timeout_ms, delay_ms, priority;
 };
 
 /* ---- checks of one member ---- */
@@ -111,11 +111,11 @@ static const struct schema_member task_members[] = {
 	{.name = "meta", .type = SCHEMA_VALUE, .offset = MEMBER(meta), .check = check_meta, .help = "Kept as it is."},
 	{.name = "priority",
 		.type = SCHEMA_INTEGER,
-		.later = true,
+		.offset = MEMBER(priority),
 		.fallback = "5",
 		.minimum = 0,
-		.maximum = 9,
-		.help = "9 goes first."},
+		.maximum = TASK_PRIORITY_MAX,
+		.help = "9 goes first, before all tasks of its queue with a lower one."},
 	{.name = "expires_in", .type = SCHEMA_VALUE, .later = true, .help = "Not run after so long."},
 	{.name = "unique", .type = SCHEMA_VALUE, .later = true, .help = "One such task at a time."},
 	{.name = "retention",
@@ -186,6 +186,7 @@ static int fill(const struct config *config, const struct task_members *members,
 	submission->run_at_ms = find_run_at(members, now_ms);
 	submission->max_attempts =
 		(int)(members->retry != SCHEMA_NONE ? members->retry : config->queues[submission->queue].retry);
+	submission->priority = (int)members->priority;
 	submission->own_id = members->id != NULL;
 	if (members->id != NULL)
 		memcpy(submission->id, members->id, strlen(members->id) + 1);

@@ -194,7 +194,7 @@ static int set_members(json_t *view, const struct task_facts *facts, const json_
 	failed |= json_object_set_new(view, "attempts", json_integer(record->attempts));
 	failed |= json_object_set_new(view, "max_attempts", max_attempts_value(facts));
 	failed |= json_object_set_new(view, "crashes", json_integer(record->crashes));
-	failed |= json_object_set_new(view, "priority", json_integer(TASK_PRIORITY));
+	failed |= json_object_set_new(view, "priority", json_integer(facts->head->priority));
 	failed |= json_object_set_new(view, "created_at", time_value(facts->head->created_ms));
 	failed |= json_object_set_new(view, "run_at", run_at_value(facts));
 	failed |= set_execution(view, facts);

@@ -154,6 +154,9 @@ musterd_faults_LDADD = libserver_faults.a libapi.a libcore.a $(MICROHTTPD_LIBS) 
 .PHONY: check-programs
 check-programs: $(check_PROGRAMS)
 
+# Handing tasks over.
+EXTRA_DIST += tests/lua/test_priority.py tests/system/test_priority.py
+
 EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
 	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py \
 	tests/lua/test_mark.py tests/lua/test_nodes.py tests/lua/test_plain_list.py tests/lua/test_recover.py \

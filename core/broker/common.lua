@@ -5,11 +5,12 @@
 --
 -- An element is what stands in queues and leases: `id`, or `id~executions` once an execution is over. In the list of a
 -- queue that also has a plain list it may carry a ticket, `element^n`: not before n were taken from the plain list.
+-- A line is one priority of a queue: `queue` for 5, else `queue:priority`; its list is QUEUE .. line.
 
 local ns = KEYS[1]
 local TASKS, RUNS, COUNTERS, QUEUES = ns .. ':tasks', ns .. ':runs', ns .. ':counters', ns .. ':queues'
 local QUEUE, BELL, WITHDRAWN = ns .. ':queue:', ns .. ':bell:', ns .. ':withdrawn:'
-local SCHEDULED = ns .. ':scheduled:'
+local SCHEDULED, LEVELS = ns .. ':scheduled:', ns .. ':levels'
 
 local function now_ms()
 	local time = redis.call('TIME')
@@ -65,18 +66,43 @@ local function arm_due()
 	put_token(ns .. ':armed:due')
 end
 
--- Puts elements behind everything that waits, also behind what stands in the plain list now. Returns how many elements the
--- queue's own list has then.
-local function push_tail(queue, list, elements)
+-- The priorities other than 5 that the queue has had so far, as digits, the highest first. Where nobody gives priorities,
+-- this costs one look-up a call.
+local levels_used
+local function levels_of(queue)
+	if levels_used == nil then
+		levels_used = redis.call('EXISTS', LEVELS) == 1
+	end
+	return levels_used and redis.call('HGET', LEVELS, queue) or ''
+end
+
+-- Before something is put into a line.
+local function open_line(line)
+	local queue, level = line:match('^(.*):(%d)$')
+	if not queue then
+		return
+	end
+	local levels = levels_of(queue)
+	if not levels:find(level, 1, true) then
+		local higher, lower = levels:match('^([' .. level .. '-9]*)(.*)$')
+		redis.call('HSET', LEVELS, queue, higher .. level .. lower)
+		levels_used = true
+	end
+end
+
+-- Puts elements behind everything that waits in a line. Where that is the queue's own and it has a plain list, also behind
+-- what stands there now. Returns how many elements the line has then.
+local function push_tail(line, list, elements)
 	local ahead = list and plain_length(list) or 0
 	if ahead > 0 then
-		local taken = redis.call('HGET', COUNTERS, 'taken ' .. queue)
+		local taken = redis.call('HGET', COUNTERS, 'taken ' .. line)
 		local ticket = '^' .. digits((taken or 0) + ahead)
 		for i = 1, #elements do
 			elements[i] = elements[i] .. ticket
 		end
 	end
-	return call_many('LPUSH', QUEUE .. queue, elements)
+	open_line(line)
+	return call_many('LPUSH', QUEUE .. line, elements)
 end
 
 -- zset: SCHEDULED .. queue or RETRYING .. queue.

@@ -33,11 +33,13 @@ local function read_counters()
 end
 
 local function next_in_line(queue)
-	local elements = redis.call('LRANGE', QUEUE .. queue, -NEXT_LOOK, -1)
-	for i = #elements, 1, -1 do
-		local element = without_ticket(elements[i])
-		if redis.call('SISMEMBER', WITHDRAWN .. queue, element) == 0 then
-			return id_of(element)
+	for _, line in ipairs(lines_of(queue)) do
+		local elements = redis.call('LRANGE', QUEUE .. line, -NEXT_LOOK, -1)
+		for i = #elements, 1, -1 do
+			local element = without_ticket(elements[i])
+			if redis.call('SISMEMBER', WITHDRAWN .. queue, element) == 0 then
+				return id_of(element)
+			end
 		end
 	end
 	return nil
@@ -50,7 +52,7 @@ local function oldest_ms(queue)
 end
 
 local function waiting(queue)
-	local pending = redis.call('LLEN', QUEUE .. queue) - redis.call('SCARD', WITHDRAWN .. queue)
+	local pending = own_length(queue) - redis.call('SCARD', WITHDRAWN .. queue)
 	return pending, redis.call('ZCARD', SCHEDULED .. queue), redis.call('ZCARD', RETRYING .. queue)
 end
 

@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- with lease.lua
--- due: moves tasks whose time has come to the tails of their queues.
+-- due: moves tasks whose time has come to the tails of their lines.
 -- KEYS    {ns}
 -- ARGV    limit                   most to move in this call
 --         n (queue list)×n        the plain lists of this database, of all queues
@@ -13,12 +13,29 @@ lists, position = read_lists(2)
 queues = read_names(position)
 local now, moved, earliest = now_ms(), 0, nil
 
+local function push_to_lines(queue, elements)
+	if levels_of(queue) == '' then
+		push_tail(queue, lists[queue], elements)
+		return
+	end
+	local ids, groups = {}, {}
+	for i, element in ipairs(elements) do
+		ids[i] = id_of(element)
+	end
+	for i, stored in ipairs(redis.call('HMGET', TASKS, unpack(ids))) do
+		append(groups, line_of(queue, stored), elements[i])
+	end
+	for line, group in pairs(groups) do
+		push_tail(line, lists[line], group)
+	end
+end
+
 local function move(zset, queue)
 	local elements = redis.call('ZRANGEBYSCORE', zset, '-inf', now, 'LIMIT', 0, limit - moved)
 	if #elements > 0 then
 		moved = moved + #elements
 		call_many('ZREM', zset, elements)
-		push_tail(queue, lists[queue], elements)
+		push_to_lines(queue, elements)
 		put_token(BELL .. queue)
 	end
 end

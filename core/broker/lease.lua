@@ -1,7 +1,7 @@
 -- lease: what the scripts share that deal with tasks after their submission: those whose second line is `-- with lease.lua`.
 -- It comes behind common.lua.
 --
--- A lease is the text `generation sequence @queue element element … @queue element …`; a token `+n` stands before the
+-- A lease is the text `generation sequence @line element element … @line element …`; a token `+n` stands before the
 -- elements that the last call took, n of them from plain lists; sequence -1 is a tombstone.
 
 local LEASES, CANCELS, WATCHED = ns .. ':leases', ns .. ':cancels', ns .. ':watched'
@@ -37,7 +37,41 @@ local function element_of(id, record)
 end
 
 local function queue_of(stored)
-	return stored:match('^%S+ %S+ %S+ %S+ (%S+)\n')
+	return stored:match('^%S+ %S+ %S+ %S+ (%S+)')
+end
+
+-- What the head says by `name=value` behind the queue; nil: nothing.
+local function option_of(stored, name)
+	return stored:match('^[^\n]* ' .. name .. '=(%S+)')
+end
+
+local function line_of(queue, stored)
+	local priority = stored and option_of(stored, 'p')
+	return priority and queue .. ':' .. priority or queue
+end
+
+-- The lines of a queue in the order in which they are taken from.
+local function lines_of(queue)
+	local levels, lines, own = levels_of(queue), {}, false
+	for level in levels:gmatch('%d') do
+		if not own and level < '5' then
+			own, lines[#lines + 1] = true, queue
+		end
+		lines[#lines + 1] = queue .. ':' .. level
+	end
+	if not own then
+		lines[#lines + 1] = queue
+	end
+	return lines
+end
+
+-- How many elements stand in the lists of a queue, withdrawn ones among them.
+local function own_length(queue)
+	local length = redis.call('LLEN', QUEUE .. queue)
+	for level in levels_of(queue):gmatch('%d') do
+		length = length + redis.call('LLEN', QUEUE .. queue .. ':' .. level)
+	end
+	return length
 end
 
 local function due_of(record)
@@ -56,7 +90,7 @@ end
 
 -- Wakes an idle worker of the queue if there is something to take.
 local function ring(queue, list)
-	if redis.call('LLEN', QUEUE .. queue) > 0 or (list and plain_length(list) > 0) then
+	if own_length(queue) > 0 or (list and plain_length(list) > 0) then
 		put_token(BELL .. queue)
 	end
 end
@@ -73,25 +107,26 @@ local function arm_list_if_empty(list)
 	end
 end
 
--- The lease of a slot: {generation, sequence, elements, queues (of each element), first (of the last call's), admitted},
--- or nil when there is none.
+-- The lease of a slot: {generation, sequence, elements, lines and queues (of each element), first (of the last call's),
+-- admitted}, or nil when there is none.
 local function read_lease(text)
 	if not text then
 		return nil
 	end
 	local generation, sequence, rest = text:match('^(%d+) (%-?%d+)(.*)$')
-	local elements, queues, count, queue = {}, {}, 0, nil
+	local elements, lines, queues, count, line, queue = {}, {}, {}, 0, nil, nil
 	local lease = { generation = tonumber(generation), sequence = tonumber(sequence), elements = elements,
-			queues = queues, first = 1, admitted = 0 }
+			lines = lines, queues = queues, first = 1, admitted = 0 }
 	for token in rest:gmatch('%S+') do
 		local byte = token:byte()
 		if byte == 64 then -- @
-			queue = token:sub(2)
+			line = token:sub(2)
+			queue = line:match('^[^:]+')
 		elseif byte == 43 then -- +
 			lease.first, lease.admitted = count + 1, tonumber(token)
 		else
 			count = count + 1
-			elements[count], queues[count] = token, queue
+			elements[count], lines[count], queues[count] = token, line, queue
 		end
 	end
 	return lease
@@ -126,22 +161,23 @@ local function append(groups, name, value)
 	end
 end
 
--- Sends elements back to the heads of their queues so that they stand there in the order given.
-local function push_head(elements, queues)
+-- Sends elements back to the heads of their lines so that they stand there in the order given.
+local function push_head(elements, lines)
 	local groups = {}
 	for i = #elements, 1, -1 do
-		append(groups, queues[i], elements[i])
+		append(groups, lines[i], elements[i])
 	end
-	for queue, group in pairs(groups) do
-		call_many('RPUSH', QUEUE .. queue, group)
+	for line, group in pairs(groups) do
+		open_line(line)
+		call_many('RPUSH', QUEUE .. line, group)
 	end
 end
 
--- Settles the elements of a lease that have an outcome: ended ones are filed, R goes to the tail of its queue or waits for
+-- Settles the elements of a lease that have an outcome: ended ones are filed, R goes to the tail of its line or waits for
 -- its time, P and B go to the head. One whose cancellation is noted ends as cancelled instead of running again. Returns
--- what is left {elements, queues} and the counts {settled, ended, returned}; rings where something was put.
+-- what is left {elements, lines} and the counts {settled, ended, returned}; rings where something was put.
 local function settle(lease, outcomes, lists, now)
-	local kept, back = { elements = {}, queues = {} }, { elements = {}, queues = {} }
+	local kept, back = { elements = {}, lines = {} }, { elements = {}, lines = {} }
 	local count = { settled = 0, ended = 0, returned = 0 }
 	local runs, tails, touched = {}, {}, {}
 	local ended = { S = {}, D = {}, C = {} }
@@ -149,10 +185,10 @@ local function settle(lease, outcomes, lists, now)
 	local watched = redis.call('EXISTS', WATCHED) == 1
 
 	for i, element in ipairs(lease.elements) do
-		local record, queue = outcomes[element], lease.queues[i]
+		local record, line, queue = outcomes[element], lease.lines[i], lease.queues[i]
 		if not record then
 			kept.elements[#kept.elements + 1] = element
-			kept.queues[#kept.queues + 1] = queue
+			kept.lines[#kept.lines + 1] = line
 		else
 			local letter, id = record:sub(1, 1), id_of(element)
 			if cancels and redis.call('SREM', CANCELS, id) == 1 and not ENDED[letter] then
@@ -173,14 +209,15 @@ local function settle(lease, outcomes, lists, now)
 			elseif letter == 'R' then
 				local due = due_of(record)
 				if due == '0' then
-					append(tails, queue, element_of(id, record))
+					append(tails, line, element_of(id, record))
+					touched[queue] = true
 				else
 					schedule(RETRYING .. queue, due, element_of(id, record))
 				end
 			else
 				count.returned = count.returned + 1
 				back.elements[#back.elements + 1] = letter == 'P' and element_of(id, record) or element
-				back.queues[#back.queues + 1] = queue
+				back.lines[#back.lines + 1] = line
 				touched[queue] = true
 			end
 		end
@@ -192,11 +229,10 @@ local function settle(lease, outcomes, lists, now)
 			note_ended(letter, queue, ids, now)
 		end
 	end
-	for queue, elements in pairs(tails) do
-		push_tail(queue, lists[queue], elements)
-		touched[queue] = true
+	for line, elements in pairs(tails) do
+		push_tail(line, lists[line], elements)
 	end
-	push_head(back.elements, back.queues)
+	push_head(back.elements, back.lines)
 	for queue in pairs(touched) do
 		ring(queue)
 	end

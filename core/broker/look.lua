@@ -17,7 +17,7 @@ local function state_of(id, stored, record)
 	if letter and ENDED[letter] then
 		return letter
 	end
-	local run_at, queue = stored:match('^%S+ (%S+) %S+ %S+ (%S+)\n')
+	local run_at, queue = stored:match('^%S+ (%S+) %S+ %S+ (%S+)')
 	local element = element_of(id, record)
 	if letter == 'R' and due_of(record) ~= '0' and redis.call('ZSCORE', RETRYING .. queue, element) then
 		return 'R'

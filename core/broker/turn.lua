@@ -63,35 +63,35 @@ local function extend_node()
 	end
 end
 
-local taken = { elements = {}, queues = {}, admitted = 0, more = false }
+local taken = { elements = {}, lines = {}, admitted = 0, more = false }
 
-local function keep_taken(queue, element)
+local function keep_taken(line, element)
 	taken.elements[#taken.elements + 1] = element
-	taken.queues[#taken.queues + 1] = queue
+	taken.lines[#taken.lines + 1] = line
 end
 
 -- Takes over the popped elements that were not cancelled meanwhile. Returns how many.
-local function keep_popped(queue, popped)
+local function keep_popped(line, queue, popped)
 	local withdrawn = redis.call('EXISTS', WITHDRAWN .. queue) == 1
 	local count = 0
 	for _, element in ipairs(popped) do
 		element = without_ticket(element)
 		if not withdrawn or redis.call('SREM', WITHDRAWN .. queue, element) == 0 then
-			keep_taken(queue, element)
+			keep_taken(line, element)
 			count = count + 1
 		end
 	end
 	return count
 end
 
-local function take_own(queue, room)
+local function take_own(line, queue, room)
 	for _ = 1, WITHDRAWN_ROUNDS do
-		local popped = redis.call('RPOP', QUEUE .. queue, room)
+		local popped = redis.call('RPOP', QUEUE .. line, room)
 		if not popped then
 			return
 		end
 		local asked = room
-		room = room - keep_popped(queue, popped)
+		room = room - keep_popped(line, queue, popped)
 		if room == 0 or #popped < asked then
 			return
 		end
@@ -120,7 +120,7 @@ local function take_mixed_once(queue, list, room)
 	local served = tonumber(redis.call('HGET', COUNTERS, 'taken ' .. queue) or 0)
 	local asked, used, empty, popped = room, 0, false, {}
 	local function flush()
-		room = room - keep_popped(queue, popped)
+		room = room - keep_popped(queue, queue, popped)
 		popped = {}
 	end
 	while room > #popped do
@@ -161,12 +161,12 @@ local function take_mixed(queue, list, room)
 end
 
 local function write_lease(kept)
-	local parts, queue = { ARGV[2], ARGV[3] }, nil
+	local parts, line = { ARGV[2], ARGV[3] }, nil
 	local function add(group)
 		for i, element in ipairs(group.elements) do
-			if group.queues[i] ~= queue then
-				queue = group.queues[i]
-				parts[#parts + 1] = '@' .. queue
+			if group.lines[i] ~= line then
+				line = group.lines[i]
+				parts[#parts + 1] = '@' .. line
 			end
 			parts[#parts + 1] = element
 		end
@@ -219,13 +219,18 @@ local room = want - #kept.elements
 
 -- Returns whether the queue gave all that it was asked for, so that it may have more.
 local function take(queue, most)
-	local before = #taken.elements
-	if lists[queue] then
-		take_mixed(queue, lists[queue], most)
-	else
-		take_own(queue, most)
+	local wanted = #taken.elements + most
+	for _, line in ipairs(lines_of(queue)) do
+		local left = wanted - #taken.elements
+		if left == 0 then
+			break
+		elseif lists[line] then
+			take_mixed(queue, lists[queue], left)
+		else
+			take_own(line, queue, left)
+		end
 	end
-	return #taken.elements - before == most
+	return #taken.elements == wanted
 end
 
 -- First to each its share, then what is left to those that have more.

@@ -25,8 +25,11 @@ def text(value):
     return value
 
 
-def head(queue="default", created=1000, run_at=0, source="h", attempts=1):
-    return f"{created} {run_at} {source} {attempts} {queue}\n"
+def head(queue="default", created=1000, run_at=0, source="h", attempts=1, priority=5, **options):
+    """The options of a head are letters: p, e, r, u, t."""
+    options = {"p": priority, **options} if priority != 5 else options
+    words = "".join(f" {name}={value}" for name, value in options.items())
+    return f"{created} {run_at} {source} {attempts} {queue}{words}\n"
 
 
 def record(letter, executions=1, attempts=1, crashes=0, maximum=1, started=10, finished=20, due=0, worker=SLOT, body=""):
@@ -76,8 +79,10 @@ class Broker:
         return self.call("recover", slot, generation, *self._lists(), *(part for pair in outcomes for part in pair))
 
     def submit(self, *ids, queue="default", run_at=0, document="{}", own=True, **fields):
+        priority = fields.get("priority", 5)
+        line = queue if priority == 5 else f"{queue}:{priority}"
         tasks = [part for id in ids for part in (id, -1 if own else 1, run_at, head(queue, run_at=run_at, **fields) + document)]
-        return self.call("submit", *self._lists(), 1, queue, *tasks)
+        return self.call("submit", *self._lists(), 1, line, *tasks)
 
     def look(self, *ids, watch=0):
         answer = self.call("look", 120000, *(part for id in ids for part in (id, watch)))
@@ -147,7 +152,9 @@ def assert_ledger(broker, ids):
     client, places = broker.client, {id: [] for id in ids}
     for queue in broker.queues:
         withdrawn = {text(item) for item in client.smembers(broker.key(f"withdrawn:{queue}"))}
-        for element in map(text, client.lrange(broker.key(f"queue:{queue}"), 0, -1)):
+        levels = text(client.hget(broker.key("levels"), queue)) or ""
+        lists = [broker.key(f"queue:{queue}"), *(broker.key(f"queue:{queue}:{level}") for level in levels)]
+        for element in (text(item) for key in lists for item in client.lrange(key, 0, -1)):
             element = element.split("^")[0]
             if element not in withdrawn:
                 places[element.split("~")[0]].append("queue")

@@ -226,7 +226,11 @@ static void check_refused(int status)
 
 /* ---- a worker's steps ---- */
 
-static const struct task_head head = {NOW, 0, TASK_SOURCE_HTTP, 3, "default", {document, sizeof document - 1}};
+static const struct task_head head = {.created_ms = NOW,
+	.source = TASK_SOURCE_HTTP,
+	.max_attempts = 3,
+	.queue = "default",
+	.document = {document, sizeof document - 1}};
 static struct task_order order;
 
 static int read_order(void)

@@ -72,10 +72,10 @@ def test_a_wrong_configuration_is_refused_with_file_and_line(fault, folder):
     assert not (folder / "state" / "redis.sock").exists()
 
 
-@pytest.mark.parametrize("member", ["priority", "expires_in", "unique", "retention", "callback"])
+@pytest.mark.parametrize("member", ["expires_in", "unique", "retention", "callback"])
 def test_members_that_are_not_built_yet_are_refused_never_ignored(muster, member):
     m = muster()
-    value = {"priority": 9, "expires_in": "1h", "unique": {"for": "1h"}, "retention": "1h", "callback": "http://127.0.0.1/"}[member]
+    value = {"expires_in": "1h", "unique": {"for": "1h"}, "retention": "1h", "callback": "http://127.0.0.1/"}[member]
     answer = m.post("/v1/tasks", {"class": "Demo", "method": "noop", member: value})
     assert answer.status == 422 and "not available yet" in answer.text
     assert answer.json["errors"][0]["pointer"].startswith(f"/{member}")

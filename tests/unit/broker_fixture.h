@@ -187,7 +187,8 @@ static int each_over(void **state)
 
 static struct task_submission task_of(const char *id, int queue)
 {
-	struct task_submission task = {.queue = queue, .max_attempts = 1, .document = {"{}", 2}};
+	struct task_submission task = {
+		.queue = queue, .max_attempts = 1, .priority = TASK_PRIORITY, .document = {"{}", 2}};
 	strcpy(task.id, id);
 	return task;
 }

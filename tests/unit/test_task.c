@@ -98,6 +98,8 @@ static void a_submission_is_read(void **state)
 	assert_int_equal(task.run_at_ms, NOW + 90000);
 	assert_int_equal(accept("{'class':'A','method':'b','queue':'mail','retry':1000}").max_attempts, 1000);
 	assert_int_equal(accept("{'class':'A','method':'b','retry':null,'priority':5}").max_attempts, 1);
+	assert_int_equal(accept("{'class':'A','method':'b'}").priority, TASK_PRIORITY);
+	assert_int_equal(accept("{'class':'A','method':'b','priority':9}").priority, 9);
 }
 
 static void it_runs_at_its_time(void **state)
@@ -140,7 +142,7 @@ static void a_wrong_submission_is_refused_with_words(void **state)
 		{"{'class':'A','method':'b','run_at':'2030-01-01T00:00:00Z','delay':'1s'}", "/7/run_at",
 			"exclude each other"},
 		{"{'class':'A','method':'b','meta':[]}", "/7/meta", "must be an object"},
-		{"{'class':'A','method':'b','priority':9}", "/7/priority", "\"priority\" is not available yet"},
+		{"{'class':'A','method':'b','priority':10}", "/7/priority", "0 to 9"},
 		{"{'class':'A','method':'b','expires_in':'1s'}", "/7/expires_in",
 			"\"expires_in\" is not available yet"},
 		{"{'class':'A','method':'b','unique':true}", "/7/unique", "\"unique\" is not available yet"},
@@ -200,7 +202,8 @@ static void a_head_reads_back(void **state)
 {
 	(void)state;
 	char text[TASK_HEAD_MAX + 16];
-	struct task_head head = {.created_ms = NOW, .run_at_ms = 0, .source = TASK_SOURCE_HTTP, .max_attempts = 3};
+	struct task_head head = {
+		.created_ms = NOW, .source = TASK_SOURCE_HTTP, .max_attempts = 3, .priority = TASK_PRIORITY};
 	memset(head.queue, 'q', CONFIG_NAME_MAX);
 	size_t length = task_head_format(text, &head);
 	assert_int_equal(strncmp(text, "1764000000000 0 h 3 qqq", 23), 0);
@@ -213,21 +216,66 @@ static void a_head_reads_back(void **state)
 	assert_int_equal(again.source, 'h');
 	assert_int_equal(again.max_attempts, 3);
 	assert_string_equal(again.queue, head.queue);
+	assert_int_equal(again.priority, TASK_PRIORITY);
 	assert_int_equal(again.document.length, 6);
 	assert_memory_equal(again.document.data, "{\"a\nb\"", 6);
 }
 
-static void the_longest_head_fits(void **state)
+static void a_head_tells_what_is_unusual(void **state)
 {
 	(void)state;
 	char text[TASK_HEAD_MAX];
-	struct task_head head = {INT64_MAX, INT64_MAX, TASK_SOURCE_LIST, INT_MAX, "", {0}};
-	memset(head.queue, 'q', CONFIG_NAME_MAX);
+	struct task_head head = {.created_ms = 1,
+		.source = TASK_SOURCE_HTTP,
+		.max_attempts = 3,
+		.queue = "mail",
+		.priority = 9,
+		.expires_ms = 5,
+		.retention_ms = 7,
+		.unique = "a b%\n\xc3\xa9",
+		.traceparent = "00-1-2-01"};
 	size_t length = task_head_format(text, &head);
+	assert_int_equal(length, strlen("1 0 h 3 mail p=9 e=5 r=7 u=a%20b%25%0A%C3%A9 t=00-1-2-01\n"));
+	assert_memory_equal(text, "1 0 h 3 mail p=9 e=5 r=7 u=a%20b%25%0A%C3%A9 t=00-1-2-01\n", length);
 	struct task_head again;
 	assert_int_equal(task_head_read((struct bytes){text, length}, &again), 0);
-	assert_true(again.created_ms == INT64_MAX && again.run_at_ms == INT64_MAX && again.max_attempts == INT_MAX);
-	assert_int_equal(again.document.length, 0);
+	assert_string_equal(again.queue, "mail");
+	assert_int_equal(again.priority, 9);
+	assert_int_equal(again.expires_ms, 5);
+	assert_int_equal(again.retention_ms, 7);
+	assert_string_equal(again.unique, head.unique);
+	assert_string_equal(again.traceparent, head.traceparent);
+}
+
+static void the_largest_head_fits(void **state)
+{
+	(void)state;
+	char text[TASK_HEAD_MAX];
+	struct task_head again, head = {.created_ms = INT64_MAX,
+					.run_at_ms = INT64_MAX,
+					.source = TASK_SOURCE_HTTP,
+					.max_attempts = INT_MAX,
+					.expires_ms = INT64_MAX,
+					.retention_ms = INT64_MAX};
+	memset(head.queue, 'q', CONFIG_NAME_MAX);
+	memset(head.unique, ' ', TASK_UNIQUE_MAX);
+	memset(head.traceparent, '0', TASK_TRACE_MAX);
+	size_t length = task_head_format(text, &head);
+	assert_true(length <= TASK_HEAD_MAX);
+	assert_int_equal(task_head_read((struct bytes){text, length}, &again), 0);
+	assert_string_equal(again.unique, head.unique);
+}
+
+static void a_head_with_wrong_options_is_refused(void **state)
+{
+	(void)state;
+	static const char *const texts[] = {"1 0 h 3 q p=10\n", "1 0 h 3 q p=\n", "1 0 h 3 q p\n", "1 0 h 3 q u=%0\n",
+		"1 0 h 3 q u=%00\n", "1 0 h 3 q u=%ag\n", "1 0 h 3 q  \n", "1 0 h 3 q e=x\n"};
+	struct task_head head;
+	for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
+		assert_int_equal(task_head_read(bytes_of(texts[i]), &head), -EINVAL);
+	assert_int_equal(task_head_read(bytes_of("1 0 h 3 q z=later p=1\n"), &head), 0);
+	assert_int_equal(head.priority, 1);
 }
 
 static void a_broken_head_is_refused(void **state)
@@ -289,7 +337,9 @@ int main(void)
 		cmocka_unit_test(an_unknown_queue_names_as_many_as_fit),
 		cmocka_unit_test(names_are_checked),
 		cmocka_unit_test(a_head_reads_back),
-		cmocka_unit_test(the_longest_head_fits),
+		cmocka_unit_test(a_head_tells_what_is_unusual),
+		cmocka_unit_test(the_largest_head_fits),
+		cmocka_unit_test(a_head_with_wrong_options_is_refused),
 		cmocka_unit_test(a_broken_head_is_refused),
 		cmocka_unit_test(elements_carry_the_executions),
 		cmocka_unit_test(states_have_names),

@@ -48,7 +48,11 @@ static void fail_each(bool (*attempt)(void))
 
 static bool attempt_order(void)
 {
-	struct task_head head = {1, 0, TASK_SOURCE_HTTP, 3, "default", {document, sizeof document - 1}};
+	struct task_head head = {.created_ms = 1,
+		.source = TASK_SOURCE_HTTP,
+		.max_attempts = 3,
+		.queue = "default",
+		.document = {document, sizeof document - 1}};
 	struct task_order order;
 	int status = task_order_read(&head, &queues[0], &order, NULL);
 	assert_true(status == 0 || status == -ENOMEM);
@@ -121,7 +125,11 @@ static void a_record(void **state)
 
 static bool attempt_view(void)
 {
-	struct task_head head = {1, 0, TASK_SOURCE_HTTP, 3, "default", {document, sizeof document - 1}};
+	struct task_head head = {.created_ms = 1,
+		.source = TASK_SOURCE_HTTP,
+		.max_attempts = 3,
+		.queue = "default",
+		.document = {document, sizeof document - 1}};
 	struct task_facts facts = {.id = "x",
 		.head = &head,
 		.record = &record,

@@ -38,7 +38,11 @@ static char *quoted(const char *text)
 
 static struct task_head head_of(enum task_source source, int max_attempts, const char *document, size_t length)
 {
-	return (struct task_head){NOW, 0, (char)source, max_attempts, "mail", {document, length}};
+	return (struct task_head){.created_ms = NOW,
+		.source = (char)source,
+		.max_attempts = max_attempts,
+		.queue = "mail",
+		.document = {document, length}};
 }
 
 static void a_plain_list_has_the_ancestors_retry(void **state)

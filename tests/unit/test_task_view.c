@@ -16,8 +16,12 @@
 
 static struct task_head head_of(enum task_source source, const char *document)
 {
-	return (struct task_head){
-		NOW, 0, (char)source, source == TASK_SOURCE_LIST ? 0 : 3, "mail", {document, strlen(document)}};
+	return (struct task_head){.created_ms = NOW,
+		.source = (char)source,
+		.max_attempts = source == TASK_SOURCE_LIST ? 0 : 3,
+		.queue = "mail",
+		.priority = TASK_PRIORITY,
+		.document = {document, strlen(document)}};
 }
 
 static struct task_facts facts_of(const struct task_head *head, const struct task_record *record)
