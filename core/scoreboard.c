@@ -110,7 +110,7 @@ int scoreboard_create(struct scoreboard *ret_scoreboard, const struct config *co
 	const size_t http = round_to_page(sizeof(struct scoreboard_http));
 	const size_t size = header + rows + exits + http + sizeof(struct scoreboard_area) * SCOREBOARD_ROWS;
 
-	int fd = memfd_create("muster-scoreboard", MFD_CLOEXEC);
+	int fd = memfd_create(SCOREBOARD_MEMFD, MFD_CLOEXEC);
 	if (fd < 0)
 		return error_set(error, -errno, "cannot create the scoreboard: %s", strerror(errno));
 	char *base = MAP_FAILED;

@@ -40,6 +40,8 @@ enum {
 	SCOREBOARD_ROUTES = 64, /* routes of the API that have counters */
 };
 
+#define SCOREBOARD_MEMFD "muster-scoreboard" /* its name in /proc/PID/maps */
+
 enum scoreboard_row { ROW_SUPERVISOR, ROW_BROKER, ROW_API, ROW_SCHEDULER, ROW_WORKERS };
 
 enum scoreboard_state { /* of the process in a row, as it says itself */
@@ -243,6 +245,8 @@ struct scoreboard_header {
 	int64_t started_ms;                /* wall: when musterd came up */
 	int64_t started_mono_ns;
 	pid_t guardian;
+	_Atomic pid_t undertaker; /* 0: none */
+	char tree[33];            /* random: stands in the environment of everything that handlers exec */
 	/* the supervisor's */
 	alignas(64) _Atomic int64_t wake_at; /* mono ns: it sleeps until then; who promises less pokes it */
 	_Atomic uint32_t row_count;

@@ -2,6 +2,7 @@
 
 #include "core/log.h"
 #include "server/process.h"
+#include "server/undertaker.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -91,6 +92,8 @@ void embedded_exec(const struct node *node)
 	(void)umask(077);
 	sigemptyset(&none);
 	process_reset_signals(&none);
+	(void)unsetenv(
+		UNDERTAKER_VARIABLE); /* it leaves by itself when the guardian dies, all that was answered written */
 	execv(path, (char *const *)arguments);
 	_exit(69);
 }

@@ -11,6 +11,7 @@
 #include "server/startup.h"
 #include "server/strays.h"
 #include "server/supervisor.h"
+#include "server/undertaker.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -43,6 +44,7 @@ struct guardian {
 	uint32_t streak;       /* of the supervisor's young deaths */
 	int64_t supervisor_at; /* mono ns: not started before */
 	int64_t suspect_at;    /* mono ns: when its promise was first seen broken; 0: it is not */
+	int64_t undertaker_at; /* mono ns: not started before */
 };
 
 /* ---- the supervisor ---- */
@@ -149,6 +151,18 @@ static void watch_supervisor(struct guardian *guardian, int64_t now)
 	}
 }
 
+/* ---- the undertaker ---- */
+
+static void start_undertaker(struct guardian *guardian, int64_t now)
+{
+	pid_t pid = undertaker_start(guardian->node, guardian->privilege);
+
+	guardian->undertaker_at = now + LOOK_MS * CLOCK_NS_PER_MS; /* at most one a second, whatever becomes of it */
+	if (pid < 0)
+		log_warn("cannot start the undertaker, trying again", LOG_TEXT("error", strerror(-pid)));
+	guardian->scoreboard->header->undertaker = pid > 0 ? pid : 0;
+}
+
 /* ---- everybody else ---- */
 
 static struct scoreboard_row_words *find_row(const struct scoreboard *scoreboard, pid_t pid)
@@ -199,6 +213,8 @@ static void reap(struct guardian *guardian)
 			continue;
 		if (info.si_pid == guardian->reload.checker)
 			end_check(guardian, &info);
+		if (info.si_pid == guardian->scoreboard->header->undertaker)
+			guardian->scoreboard->header->undertaker = 0;
 		struct scoreboard_row_words *row = find_row(guardian->scoreboard, info.si_pid);
 		if (row) {
 			fault_point("guardian-reaps");
@@ -330,8 +346,8 @@ static int64_t look(struct guardian *guardian)
 	int64_t again = now + LOOK_MS * CLOCK_NS_PER_MS;
 	watch_supervisor(guardian, now);
 	reload_watch(&guardian->reload, now);
-	if (!strays_end(
-		    &guardian->strays, guardian->scoreboard, (pid_t[]){guardian->supervisor, guardian->reload.checker}))
+	const pid_t own[] = {guardian->supervisor, guardian->reload.checker, header->undertaker};
+	if (!strays_end(&guardian->strays, guardian->scoreboard, own, sizeof own / sizeof *own))
 		again = now + LOOK_AGAIN_MS * CLOCK_NS_PER_MS;
 	if (header->stage != STAGE_RUN) {
 		int64_t end = header->stop_at;
@@ -348,6 +364,8 @@ static int64_t look(struct guardian *guardian)
 		else if (guardian->supervisor_at < again)
 			again = guardian->supervisor_at;
 	}
+	if (header->undertaker == 0 && now >= guardian->undertaker_at && header->stage == STAGE_RUN)
+		start_undertaker(guardian, now);
 	return again;
 }
 
@@ -367,6 +385,10 @@ int guardian_main(struct node *node, const struct privilege *privilege)
 	}
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
 	strays_init(&guardian.strays);
+	status = undertaker_mark_tree(node->scoreboard);
+	if (status < 0)
+		log_warn("programs that handlers start will outlive a kill of musterd",
+			LOG_TEXT("reason", strerror(-status)));
 	log_info("service started", LOG_INT("pid", getpid()), LOG_TEXT("node", node->id));
 	for (;;) {
 		int64_t again = look(&guardian);

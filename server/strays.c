@@ -59,14 +59,14 @@ void strays_init(struct strays *strays)
 	strays->old_count = count > 0 ? count : 0;
 }
 
-bool strays_end(const struct strays *strays, const struct scoreboard *scoreboard, const pid_t own[2])
+bool strays_end(const struct strays *strays, const struct scoreboard *scoreboard, const pid_t own[], size_t own_count)
 {
 	static pid_t children[CHILDREN_MAX];
 	int count = list_children(children, CHILDREN_MAX);
 
 	for (int i = 0; i < count; i++) {
 		pid_t pid = children[i];
-		if (is_among(own, 2, pid) || is_among(strays->old, strays->old_count, pid))
+		if (is_among(own, (int)own_count, pid) || is_among(strays->old, strays->old_count, pid))
 			continue;
 		/* In this order: a child that is not in a row yet belongs to a row that is being started. */
 		bool starting = any_starting(scoreboard);

@@ -19,9 +19,9 @@ struct strays {
 
 void strays_init(struct strays *strays);
 
-/* Ends all children that stand in no row, but for the guardian's `own` two: supervisor and checker (0: none). Returns false when it could not tell, since a row is just being started: look
- * again soon. Guardian only. */
-bool strays_end(const struct strays *strays, const struct scoreboard *scoreboard, const pid_t own[2]);
+/* Ends all children that stand in no row, but for those that the guardian has made itself: `own`, `own_count` pids (0:
+ * none). Returns false when it could not tell, since a row is just being started: look again soon. Guardian only. */
+bool strays_end(const struct strays *strays, const struct scoreboard *scoreboard, const pid_t own[], size_t own_count);
 
 /* When no row lives any more: ends and reaps all that is left but the old ones. */
 void strays_end_all(const struct strays *strays);

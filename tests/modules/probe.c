@@ -248,6 +248,22 @@ static enum muster_end children(struct muster_task *task)
 	}
 }
 
+/* fork(path): a copy of the worker that has not exec'd, in a session of its own and without the kernel's promise to end it;
+ * writes its pid. */
+static enum muster_end fork_off(struct muster_task *task)
+{
+	char line[32];
+	pid_t pid = fork();
+	if (pid == 0) {
+		setsid();
+		for (;;)
+			pause();
+	}
+	snprintf(line, sizeof(line), "%d\n", (int)pid);
+	append(text_param(task, 0), line);
+	return muster_ok(task, NULL);
+}
+
 static void exiting(struct muster_task *task)
 {
 	char line[200];
@@ -278,6 +294,7 @@ static const struct muster_method methods[] = {
 	{"spin", spin},
 	{"hold_malloc", hold_malloc},
 	{"children", children},
+	{"fork", fork_off},
 	{NULL, NULL},
 };
 

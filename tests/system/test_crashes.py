@@ -205,6 +205,43 @@ def test_what_a_handler_started_ends_with_an_ordered_stop(muster):
     assert not any(alive(pid) for pid in pids)
 
 
+def test_what_a_handler_started_ends_with_a_killed_guardian(muster):
+    """Also a grandchild in a session of its own, and when the undertaker itself was killed before."""
+    m = muster(probe())
+    path = m.base / "pids"
+    id_ = m.submit("Probe", "children", str(path))
+    m.running(id_)
+    until(lambda: path.exists() and len(path.read_text().split()) == 3, what="shell, child and grandchild run")
+    pids = [int(word) for word in path.read_text().split()]
+    m.another("undertaker", m.kill_role("undertaker"))
+    m.kill()
+    until(lambda: not any(alive(pid) for pid in pids), 2, "nothing that it started is left")
+    until(lambda: not m.tree(), 5, "nor anything else")
+
+
+def test_what_a_handler_forked_ends_with_a_killed_guardian(muster):
+    m = muster(probe())
+    path = m.base / "pid"
+    m.run("Probe", "fork", str(path))
+    pid = int(path.read_text())
+    assert alive(pid)
+    m.kill()
+    until(lambda: not alive(pid), 2, "the fork has gone")
+
+
+def test_a_killed_guardian_s_undertaker_ends_nobody_else(muster):
+    """A second musterd on the same machine, started by the same user, lives on."""
+    first, second = muster(probe()), muster(ONE)
+    path = first.base / "pids"
+    first.running(first.submit("Probe", "children", str(path)))
+    until(lambda: path.exists() and len(path.read_text().split()) == 3, what="shell, child and grandchild run")
+    pids = {child.pid for child in second.tree()}
+    first.kill()
+    until(lambda: not first.tree() and not any(alive(int(pid)) for pid in path.read_text().split()), 5)
+    assert {child.pid for child in second.tree()} == pids
+    assert second.run("Demo", "noop")["state"] == "succeeded"
+
+
 def test_a_node_that_was_killed_takes_up_where_it_was(muster):
     m = muster(ONE)
     running = m.submit("Demo", "work", 2000)
