@@ -42,7 +42,7 @@ int link_begin(struct link *link, int64_t *ret_until_mono_ns, struct error *erro
 static bool is_answer(int status)
 {
 	return status >= 0 || status == BROKER_FULL || status == BROKER_READ_ONLY || status == BROKER_GONE ||
-	       status == BROKER_HELD;
+	       status == BROKER_HELD || status == BROKER_UNCOPIED;
 }
 
 static void note_answer(struct link *link)

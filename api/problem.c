@@ -56,6 +56,7 @@ void problem_broker(struct request *request, int status, const struct error *err
 	case BROKER_READ_ONLY: problem(request, 503, "the broker takes no writes now: %s", why); break;
 	case BROKER_REFUSED: problem(request, 503, "the broker refuses musterd: %s", why); break;
 	case BROKER_UNFIT: problem(request, 503, "the broker cannot be used: %s", why); break;
+	case BROKER_UNCOPIED: problem(request, 503, "not acknowledged: %s", why); break;
 	case -ENOMEM: problem(request, 503, "out of memory"); break;
 	default: problem(request, 503, "the broker is away: %s", why); break;
 	}

@@ -93,7 +93,8 @@ static struct said call(struct trip *trip, struct broker_batch *words, struct li
 	if (status == BROKER_AWAY && clock_mono_ns() < until - CLOCK_NS_PER_S / 2)
 		status = broker_batch(link->broker, words, until, error);
 	struct said said = {status, status};
-	if (status == BROKER_FULL && words->look_count > 0) { /* nothing was stored, but look-ups can be answered */
+	/* What is to be stored is refused, but look-ups can be answered. */
+	if ((status == BROKER_FULL || status == BROKER_UNCOPIED) && words->look_count > 0) {
 		words->submission_count = 0;
 		said.looked = broker_batch(link->broker, words, until, error);
 	}

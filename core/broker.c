@@ -53,6 +53,7 @@ void broker_disconnect(struct broker *broker)
 		broker_reply_free(&broker->received[i]);
 	broker->received_count = 0;
 	broker->waiting = WAITING_FOR_NOTHING;
+	broker->power = POWER_UNKNOWN;
 	if (broker->redis)
 		redisFree(broker->redis);
 	broker->redis = NULL;

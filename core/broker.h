@@ -2,7 +2,7 @@
  *
  * A struct broker is one connection, used by one thread at a time. It connects when it is first used and again after a
  * failure; nothing in it blocks past the deadline that a call is given (absolute CLOCK_MONOTONIC ns). After any failure
- * but BROKER_GONE, BROKER_HELD and BROKER_FULL the connection is closed: a reply that comes later is never taken for
+ * but BROKER_GONE, BROKER_HELD, BROKER_FULL and BROKER_UNCOPIED the connection is closed: a reply that comes later is never taken for
  * another's. With sentinels, each connection is made to the master that they name then; a cluster's word that our keys
  * are elsewhere is followed. A password that is refused is read anew from broker_password_file.
  * Operations that change something can be said again with the same arguments and change nothing twice.
@@ -28,6 +28,7 @@ enum {
 	BROKER_READ_ONLY = -30, /* -EROFS: READONLY, MISCONF: takes no writes now */
 	BROKER_REFUSED = -13,   /* -EACCES: password, permissions */
 	BROKER_UNFIT = -71,     /* -EPROTO: wrong version, layout, eviction policy, or an error that nobody expected */
+	BROKER_UNCOPIED = -121, /* -EREMOTEIO: `durability: power` could not be kept: stored or not, say it again */
 	BROKER_STOPPED = -125,  /* -ECANCELED: the stop descriptor became readable while waiting */
 };
 
@@ -44,6 +45,11 @@ void broker_disconnect(struct broker *broker);
 
 /* Connects and checks (version ≥ 7.0, layout, eviction policy) if not connected. Returns 0 or one of the above. */
 int broker_connect(struct broker *broker, int64_t until_mono_ns, struct error *error);
+
+/* Whether this Redis can keep what `durability: power` promises, if that is configured: it syncs its file before it
+ * answers, or it has replicas; where sentinels or a cluster may make a replica the master, replicas alone count. Then
+ * broker_batch waits until one of them has confirmed. Returns 0, BROKER_UNCOPIED, or another failure. */
+int broker_check_power(struct broker *broker, int64_t until_mono_ns, struct error *error);
 
 /* Where round trips are counted; NULL: nowhere. */
 void broker_observe(struct broker *broker, struct scoreboard_histogram *histogram);
@@ -136,7 +142,8 @@ struct broker_submission {
 };
 
 /* A batch of submissions and look-ups in one round trip: first all submissions (each stored or known, all or none of
- * the batch), then all look-ups, which see them. source, created_ms go into the heads. */
+ * the batch), then all look-ups, which see them. source, created_ms go into the heads. With BROKER_UNCOPIED the
+ * submissions may be stored or not. */
 struct broker_look {
 	char id[ID_MAX + 1];
 	bool watch; /* in: announce its end to subscribers of this namespace (broker_subscribe) for 120 s */

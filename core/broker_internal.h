@@ -50,6 +50,9 @@ struct broker_place { /* port 0: none */
 	int port;
 };
 
+/* What keeps a submission through a power cut (broker_power.c). */
+enum broker_power { POWER_UNKNOWN, POWER_NONE, POWER_SYNCED /* its disk */, POWER_COPIED /* its replicas */ };
+
 /* What broker_wait_* has sent. */
 enum broker_waiting { WAITING_FOR_NOTHING, WAITING_FOR_DUE, WAITING_FOR_LIST, WAITING_FOR_FOREIGN_LIST };
 
@@ -61,6 +64,7 @@ struct broker {
 	size_t list_count;                   /* queues that have a plain list in the broker's own database */
 	char *password;                      /* owned: read anew from its file; NULL: the configuration's holds */
 
+	enum broker_power power;   /* of this connection's Redis */
 	struct broker_place place; /* where it is now, as the sentinels or a cluster say */
 	bool moved;                /* a reply has just named that place: say the same there */
 	size_t next;               /* of the places that may know: which one to begin with */
@@ -171,6 +175,17 @@ int broker_check_slots(const struct broker *broker, const char *place, struct er
 
 /* Asks for the cluster's other nodes, for when this one is gone. */
 int broker_learn(struct broker *broker, int64_t until_mono_ns, struct error *error);
+
+/* ---- broker_power.c: `durability: power` with an external Redis ---- */
+
+/* broker_begin for what must outlive a power cut, if the configuration says so: BROKER_UNCOPIED when nothing of this Redis
+ * would. */
+int broker_begin_durable(struct broker *broker, int64_t until_mono_ns, struct error *error);
+/* Behind what was written, in the same request: waits for a replica. Returns false when there is nothing to wait for. */
+bool broker_append_copy(struct broker *broker, int64_t until_mono_ns);
+/* What came of it: BROKER_UNCOPIED when none has confirmed. */
+int broker_check_copy(struct broker *broker, const redisReply *copied, struct error *error);
+
 /* ---- broker.c ---- */
 
 /* Where the broker is, for people: never with a password. */

@@ -144,27 +144,37 @@ static int read_batch(redisReply **replies, struct broker_batch *batch)
 	return 0;
 }
 
-int broker_batch(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error)
+static int run_batch(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error)
 {
-	batch->reply = NULL;
-	int status = broker_begin(broker, until_mono_ns, error);
-	if (status < 0)
-		return status;
+	struct broker_patience patience = {.until_mono_ns = until_mono_ns, .stop_fd = -1};
+	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
+
 	if (batch->submission_count > 0)
 		append_submissions(broker, batch);
 	if (batch->look_count > 0)
 		append_looks(broker, batch);
-	if (broker->command_count == 0)
-		return 0;
-	struct broker_patience patience = {.until_mono_ns = until_mono_ns, .stop_fd = -1};
-	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
-	status = broker_run(broker, &patience, replies, error);
+	const bool waits = batch->submission_count > 0 && broker_append_copy(broker, until_mono_ns);
+	const size_t count = broker->command_count;
+	int status = broker_run(broker, &patience, replies, error);
 	if (status < 0)
 		return status;
-	status = read_batch(replies, batch);
-	broker_reply_free(&replies[0]);
-	broker_reply_free(&replies[1]);
-	return status < 0 ? broker_surprise(broker, error) : 0;
+	if (waits)
+		status = broker_check_copy(broker, replies[count - 1], error);
+	if (status == 0 && read_batch(replies, batch) < 0)
+		status = broker_surprise(broker, error);
+	for (size_t i = 0; i < count; i++)
+		broker_reply_free(&replies[i]);
+	return status;
+}
+
+int broker_batch(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error)
+{
+	batch->reply = NULL;
+	int status = batch->submission_count > 0 ? broker_begin_durable(broker, until_mono_ns, error)
+						 : broker_begin(broker, until_mono_ns, error);
+	if (status < 0 || batch->submission_count + batch->look_count == 0)
+		return status;
+	return run_batch(broker, batch, until_mono_ns, error);
 }
 
 void broker_batch_fini(struct broker_batch *batch)

@@ -260,11 +260,6 @@ static void check_broker(struct config_context *context)
 	check_password_file(context);
 	if (config->address.kind == CONFIG_BROKER_EMBEDDED)
 		place_embedded(context);
-	else if (config->durability == CONFIG_DURABILITY_POWER)
-		schema_fault(context->faults, "/durability",
-			"\"durability\": power is for the embedded broker; an external Redis decides itself when it "
-			"writes "
-			"to its disk (appendfsync always) and to its replicas (min-replicas-to-write)");
 	if (config->address.user != NULL && config->address.password == NULL)
 		schema_fault(context->faults, "/broker", "\"broker\" names a user, but there is no password");
 }

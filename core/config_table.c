@@ -486,7 +486,10 @@ static const struct schema_member config_members[] = {
 		.offset = CONFIG(durability),
 		.fallback = "\"process\"",
 		.words = durabilities,
-		.help = "What accepted tasks survive: the death of any process, or a power cut as well."},
+		.help = "What accepted tasks survive: the death of any process, or a power cut as well. power: an "
+			"external "
+			"Redis must have `appendfsync always`, or replicas, of which one then confirms each "
+			"submission."},
 	{.name = "namespace",
 		.type = SCHEMA_STRING,
 		.offset = CONFIG(namespace),

@@ -1,6 +1,6 @@
 # core: what everything else stands on. No process, no log line, no exit in here.
 noinst_LIBRARIES += libcore.a
-libcore_a_SOURCES = core/broker.c core/broker_reach.c core/broker_reply.c core/broker_request.c core/broker_scheduler.c \
+libcore_a_SOURCES = core/broker.c core/broker_power.c core/broker_reach.c core/broker_reply.c core/broker_request.c core/broker_scheduler.c \
 	core/broker_script.c core/broker_tasks.c core/broker_wait.c core/broker_worker.c core/buffer.c core/clock.c \
 	core/config.c core/config_broker.c core/config_places.c core/config_queues.c core/config_reload.c \
 	core/config_table.c core/config_yaml.c core/control.c core/document.c core/error.c core/handler.c \

@@ -294,8 +294,13 @@ int startup_check_broker(const struct config *config, struct error *error)
 	int status = broker_open(&broker, config);
 	if (status < 0)
 		return error_set(error, status, "no memory");
-	status = broker_connect(broker, clock_mono_ns() + BROKER_MS * CLOCK_NS_PER_MS, error);
+	const int64_t until = clock_mono_after(BROKER_MS);
+	status = broker_connect(broker, until, error);
+	if (status == 0)
+		status = broker_check_power(broker, until, error);
 	broker_close(broker);
+	if (status == BROKER_UNCOPIED)
+		return BROKER_UNFIT;
 	if (status == BROKER_UNFIT || status == BROKER_REFUSED)
 		return status;
 	if (status < 0)

@@ -274,7 +274,6 @@ static void refuses_other_brokers(void **state)
 		assert_refused(text, 2, "\"broker\" ");
 	}
 	assert_refused("broker: rediss://h\n", 1, "has no TLS");
-	assert_refused("broker: redis://h\ndurability: power\n", 2, "appendfsync always");
 }
 
 static void takes_several_hosts(void **state)
