@@ -167,19 +167,18 @@ def test_what_an_asynchronous_fail_over_takes_back(relay, muster, group, durabil
         replica.client().execute_command("REPLICAOF", "127.0.0.1", str(line.port))
         until(lambda: replica.client().info("replication")["master_link_status"] == "up", 20)
     line.order("delay 50 100")
-    with Load(m) as load:
+    with Load(m, delay="2s") as load:
         load.goes_on(30)
         master.stop(signal.SIGKILL)
         line.kill()
         redises.another(master)
         load.goes_on(50, 40)
+    until(lambda: m.queue()["scheduled"] == 0, 20)
     load.assert_nothing_is_left(40)
-    known = [id_ for id_ in load.acknowledged if m.get(f"/v1/tasks/{id_}").status == 200]
-    lost = len(load.acknowledged) - len(known)
-    print(f"durability {durability}: acknowledged {len(load.acknowledged)}, unknown after the fail-over {lost}, "
-          f"of these not run {len(load.missing())}, refused {dict(load.refused)}")
-    assert (lost == 0) == (durability == "power"), "what the answer had waited for is there, and only that is sure to be"
-    assert durability == "process" or not load.missing()
+    lost = [id_ for id_ in load.acknowledged if m.get(f"/v1/tasks/{id_}").status == 404]
+    print(f"durability {durability}: acknowledged {len(load.acknowledged)}, lost {len(lost)}, refused {dict(load.refused)}")
+    assert bool(lost) == (durability == "process"), "what the answer had waited for is there, and only that is sure to be"
+    assert lost == load.missing()
 
 
 def test_one_sentinel_that_answers_is_enough(muster, group):
