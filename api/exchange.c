@@ -1,5 +1,6 @@
 #include "api/exchange.h"
 
+#include "api/access.h"
 #include "api/guard.h"
 #include "api/http.h"
 #include "api/problem.h"
@@ -20,7 +21,7 @@ enum {
 };
 
 struct headers { /* those that matter before the body is read; NULL: absent */
-	const char *version, *host, *origin, *fetch_site, *type, *encoding, *length, *transfer, *expect;
+	const char *version, *host, *authorization, *origin, *fetch_site, *type, *encoding, *length, *transfer, *expect;
 };
 
 static const struct {
@@ -28,6 +29,7 @@ static const struct {
 	size_t offset;
 } header_table[] = {
 	{"Host", offsetof(struct headers, host)},
+	{"Authorization", offsetof(struct headers, authorization)},
 	{"Content-Type", offsetof(struct headers, type)},
 	{"Content-Length", offsetof(struct headers, length)},
 	{"Transfer-Encoding", offsetof(struct headers, transfer)},
@@ -227,6 +229,8 @@ static void check_headers(struct request *request, const struct http_door *door,
 	const struct headers *headers)
 {
 	const struct guard_question question = {
+		.tokens = request->api->node->config->auth.token_count > 0,
+		.loopback = door->loopback,
 		.unix_socket = door->unix_socket,
 		.changes = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "OPTIONS") != 0,
 		.host = headers->host,
@@ -242,6 +246,8 @@ static void check_headers(struct request *request, const struct http_door *door,
 		problem(request, 400, "a request of HTTP/1.1 names its Host");
 	else if (refusal)
 		problem(request, 403, "%s", refusal);
+	else if (strcmp(method, "OPTIONS") != 0 && !access_check(request, headers->authorization))
+		return;
 	else if (!route)
 		answer_unrouted(request, method, allow);
 	else if (announces_body(headers))
@@ -309,7 +315,7 @@ static void dispatch(struct http *http, struct request *request)
 	request->dispatched = true;
 	if (request->body.status < 0)
 		problem_broker(request, request->body.status, NULL);
-	else
+	else if (access_task(request))
 		request->route->function(request);
 }
 

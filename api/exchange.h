@@ -14,6 +14,7 @@ struct http_door { /* one listening socket */
 	struct MHD_Daemon *daemon; /* owned */
 	int epoll_fd;              /* the daemon's */
 	bool unix_socket;
+	bool loopback;  /* only this machine reaches it */
 	bool ready;     /* run again at once */
 	unsigned limit; /* most connections at once */
 };

@@ -44,7 +44,9 @@ static bool is_own_origin(const char *origin, const char *host)
 
 const char *guard_refuses(const struct guard_question *question)
 {
-	if (!question->unix_socket && question->host && !guard_is_loopback(question->host))
+	if (!question->tokens && !question->unix_socket && !question->loopback)
+		return "without auth.tokens only loopback addresses and unix sockets are served";
+	if (!question->tokens && !question->unix_socket && question->host && !guard_is_loopback(question->host))
 		return "the Host header names another machine than this one's loopback address";
 	if (!question->changes)
 		return NULL;

@@ -9,6 +9,8 @@
 #include <stdbool.h>
 
 struct guard_question {
+	bool tokens;      /* are configured: then nobody is trusted for where he comes from */
+	bool loopback;    /* only this machine reaches the listener */
 	bool unix_socket; /* no browser connects to one: any Host is good */
 	bool changes;
 	const char *host, *origin, *fetch_site; /* headers; NULL: absent */

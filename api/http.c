@@ -4,6 +4,7 @@
 #include "api/state.h"
 
 #include <errno.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -12,19 +13,27 @@ enum {
 	HTTP_MEMORY = 16 * 1024, /* of a connection: bounds its headers; wiped with each request */
 };
 
-static bool is_unix_socket(int fd)
+/* Who can reach the listener. */
+static void look_at_listener(struct http_door *door, int listener)
 {
 	struct sockaddr_storage address = {0};
 	socklen_t length = sizeof address;
 
-	return getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.ss_family == AF_UNIX;
+	if (getsockname(listener, (struct sockaddr *)&address, &length) != 0)
+		return;
+	door->unix_socket = address.ss_family == AF_UNIX;
+	if (address.ss_family == AF_INET)
+		door->loopback = ntohl(((struct sockaddr_in *)&address)->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET;
+	else if (address.ss_family == AF_INET6)
+		door->loopback = IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&address)->sin6_addr);
 }
 
 static int open_door(struct http_door *door, struct http *http, int listener)
 {
 	unsigned limit = (unsigned)http->api->node->config->limits.connections;
 
-	*door = (struct http_door){.http = http, .limit = limit, .unix_socket = is_unix_socket(listener)};
+	*door = (struct http_door){.http = http, .limit = limit};
+	look_at_listener(door, listener);
 	/* TURBO: else data and the client's end, arriving together, leave the connection open until its timeout. */
 	door->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
 		exchange_access, door, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,

@@ -1,5 +1,6 @@
 #include "api/queues.h"
 
+#include "api/access.h"
 #include "api/problem.h"
 #include "api/state.h"
 
@@ -40,7 +41,7 @@ void queues_list(struct request *request)
 		return;
 	queues = json_array();
 	for (size_t i = 0; i < config->queue_count; i++)
-		if (!config->queues[i].removed)
+		if (!config->queues[i].removed && access_sees_queue(request, config->queues[i].name))
 			(void)json_array_append_new(queues, queue_json(config->queues[i].name, &depths[i]));
 	answer_json(request, 200, json_pack("{s:o}", "queues", queues));
 }

@@ -13,13 +13,21 @@ static int load(const struct api *api, struct config **ret_config, struct error 
 {
 	const struct node *node = api->node;
 	char path[64], *text = NULL, *details = NULL;
+	struct secrets *secrets = NULL;
 	size_t length;
 
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", node->config_text);
 	int status = config_read(path, &text, &length, error);
+	if (status == 0) {
+		status = secrets_read(&secrets, node->secrets);
+		if (status < 0)
+			(void)error_set(error, status, "what the guardian read cannot be taken over");
+	}
 	if (status == 0)
-		status = config_load_text(
-			node->config->path, text, length, node->module_dir, ret_config, error, &details);
+		status = config_load_handed_over(
+			node->config, text, length, node->module_dir, secrets, ret_config, error, &details);
+	if (status == 0)
+		secrets_wipe((*ret_config)->secrets);
 	if (status == 0)
 		status = config_adopt(*ret_config, node->config, error);
 	free(text);

@@ -53,9 +53,10 @@ struct trip_result {
 
 struct request {
 	struct api *api;
-	struct http_door *door;    /* http.c's: where it came in */
-	void *connection;          /* http.c's; NULL: the client has gone, nothing will be answered */
-	const struct route *route; /* the row that counts it */
+	struct http_door *door;           /* http.c's: where it came in */
+	void *connection;                 /* http.c's; NULL: the client has gone, nothing will be answered */
+	const struct route *route;        /* the row that counts it */
+	const struct config_token *token; /* its caller's; NULL: none is needed */
 	char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX];
 	struct buffer body;
 	size_t received; /* bytes of body that were seen, kept or not */

@@ -1,5 +1,6 @@
 #include "api/tasks.h"
 
+#include "api/access.h"
 #include "api/problem.h"
 #include "api/roll.h"
 #include "api/split.h"
@@ -35,6 +36,8 @@ static void answer_duplicate(struct request *request, const struct broker_look *
 		problem(request, 409, "a task with this id is known, but it has just been dropped; submit again");
 		return;
 	}
+	if (!access_queue(request, head.queue))
+		return;
 	answer_json(request, 200,
 		json_pack("{s:s, s:s, s:s, s:b}", "id", look->id, "queue", head.queue, "state",
 			state_of(request->api, look), "duplicate", 1));
@@ -117,6 +120,8 @@ static void submit_one(struct request *request, const json_t *value, struct byte
 	}
 	request->tasks = &request->single;
 	request->task_count = 1;
+	if (!access_queue(request, api->node->config->queues[request->single.queue].name))
+		return;
 	request->looks = request->single.own_id; /* in case it is known: what has become of it */
 	if (request->looks)
 		memcpy(request->id, request->single.id, sizeof request->id);
@@ -152,6 +157,17 @@ static void problem_document_too_large(struct request *request)
 		(long long)request->api->node->config->limits.document);
 }
 
+/* All or nothing: one queue that the caller's token is not good for refuses them all. */
+static bool may_submit(struct request *request)
+{
+	const struct config *config = request->api->node->config;
+
+	for (size_t i = 0; i < request->task_count; i++)
+		if (!access_queue(request, config->queues[request->tasks[i].queue].name))
+			return false;
+	return true;
+}
+
 static void submit_many(struct request *request, const json_t *array, struct bytes text)
 {
 	size_t count = json_array_size(array), most = (size_t)request->api->node->config->limits.batch;
@@ -177,7 +193,7 @@ static void submit_many(struct request *request, const json_t *array, struct byt
 		problem_document_too_large(request);
 	else if (status < 0)
 		problem_task(request, status, &faults);
-	else
+	else if (may_submit(request))
 		trip_add(&request->api->trip, request, many_are_stored);
 	schema_faults_fini(&faults);
 }

@@ -4,6 +4,7 @@
 #include "core/config_internal.h"
 #include "core/io.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,8 +18,9 @@ struct loading {
 	const char *path;
 	const char *text; /* the file's, when it was read before; NULL: it is read from `path` */
 	size_t length;
-	json_t *value; /* of the file and, over it, the environment */
-	json_t *lines; /* pointer → line of the file, or name of the environment variable */
+	const struct config *now; /* what it follows; NULL: nothing */
+	json_t *value;            /* of the file and, over it, the environment */
+	json_t *lines;            /* pointer → line of the file, or name of the environment variable */
 	char *directory;
 	struct schema_faults faults, warnings;
 };
@@ -41,8 +43,21 @@ int config_read(const char *path, char **ret_text, size_t *ret_length, struct er
 	return status < 0 ? error_set(error, status, "%s: %s", path, strerror(-status)) : 0;
 }
 
+/* The directory was found before; perhaps it cannot be looked at any more. */
+static int keep_directory(struct loading *loading, struct error *error)
+{
+	const char *path = loading->path;
+
+	assert(path != NULL && path[0] == '/');
+	const char *slash = strrchr(path, '/');
+	loading->directory = strndup(path, slash > path ? (size_t)(slash - path) : 1);
+	return loading->directory != NULL ? 0 : error_set(error, -ENOMEM, "no memory");
+}
+
 static int find_directory(struct loading *loading, struct error *error)
 {
+	if (loading->now != NULL)
+		return keep_directory(loading, error);
 	const char *slash = loading->path != NULL ? strrchr(loading->path, '/') : NULL;
 	char *copy = slash != NULL ? strndup(loading->path, (size_t)(slash - loading->path) + 1) : strdup(".");
 
@@ -272,6 +287,7 @@ static int resolve(struct loading *loading, const char *module_dir, struct confi
 		.config = config,
 		.directory = loading->directory,
 		.module_dir = module_dir,
+		.now = loading->now,
 		.faults = &loading->faults,
 		.warnings = &loading->warnings,
 	};
@@ -286,6 +302,7 @@ static int resolve(struct loading *loading, const char *module_dir, struct confi
 	}
 	config_check_places(&context);
 	config_check_queues(&context);
+	config_check_auth(&context);
 	if (context.status < 0)
 		return context.status;
 	if (loading->faults.lost || loading->warnings.lost)
@@ -308,6 +325,30 @@ static int load(
 	return status < 0 ? report(loading, error, ret_details) : 0;
 }
 
+/* Takes the secrets; ends the loading. */
+static int load_with(struct loading *loading, struct secrets *secrets, const char *module_dir,
+	struct config **ret_config, struct error *error, char **ret_details)
+{
+	struct config *config = calloc(1, sizeof *config);
+	int status;
+
+	*ret_details = NULL;
+	if (config == NULL || secrets == NULL) {
+		free(config);
+		secrets_free(secrets);
+		loading_fini(loading);
+		return error_set(error, -ENOMEM, "no memory");
+	}
+	config->secrets = secrets;
+	status = load(loading, module_dir, config, error, ret_details);
+	loading_fini(loading);
+	if (status < 0)
+		config_free(config);
+	else
+		*ret_config = config;
+	return status;
+}
+
 int config_load(
 	const char *path, const char *module_dir, struct config **ret_config, struct error *error, char **ret_details)
 {
@@ -317,19 +358,17 @@ int config_load(
 int config_load_text(const char *path, const char *text, size_t length, const char *module_dir,
 	struct config **ret_config, struct error *error, char **ret_details)
 {
-	_cleanup_(loading_fini) struct loading loading = {.path = path, .text = text, .length = length};
-	struct config *config = calloc(1, sizeof *config);
-	int status;
+	struct loading loading = {.path = path, .text = text, .length = length};
 
-	*ret_details = NULL;
-	if (config == NULL)
-		return error_set(error, -ENOMEM, "no memory");
-	status = load(&loading, module_dir, config, error, ret_details);
-	if (status < 0)
-		config_free(config);
-	else
-		*ret_config = config;
-	return status;
+	return load_with(&loading, secrets_new(), module_dir, ret_config, error, ret_details);
+}
+
+int config_load_handed_over(const struct config *now, const char *text, size_t length, const char *module_dir,
+	struct secrets *secrets, struct config **ret_config, struct error *error, char **ret_details)
+{
+	struct loading loading = {.path = now->path, .text = text, .length = length, .now = now};
+
+	return load_with(&loading, secrets, module_dir, ret_config, error, ret_details);
 }
 
 void config_free(struct config *config)
@@ -344,6 +383,7 @@ void config_free(struct config *config)
 		free(config->warnings[i]);
 	free(config->warnings);
 	config_broker_fini(&config->address);
+	secrets_free(config->secrets);
 	free(config->path);
 	schema_fini(&config_schema, config);
 	free(config);

@@ -6,8 +6,10 @@
 #ifndef MUSTER_CORE_CONFIG_H
 #define MUSTER_CORE_CONFIG_H
 
+#include "core/digest.h"
 #include "core/error.h"
 #include "core/schema.h"
+#include "core/secrets.h"
 
 #include <jansson.h>
 #include <stdbool.h>
@@ -20,11 +22,14 @@ enum {
 	CONFIG_WORKERS_MAX = 4000, /* over all pools */
 	CONFIG_NAME_MAX = 64,      /* characters of a queue's, pool's or namespace's name: letters, digits, _ . - */
 	CONFIG_LISTEN_MAX = 16,
+	CONFIG_TOKENS_MAX = 256,
 };
 
 enum config_durability { CONFIG_DURABILITY_PROCESS, CONFIG_DURABILITY_POWER };
 enum config_log_level { CONFIG_LOG_DEBUG, CONFIG_LOG_INFO, CONFIG_LOG_WARN, CONFIG_LOG_ERROR };
 enum config_log_format { CONFIG_LOG_TEXT, CONFIG_LOG_JSON };
+
+enum config_role { CONFIG_ROLE_READ, CONFIG_ROLE_SUBMIT, CONFIG_ROLE_ADMIN }; /* each includes those before it */
 
 enum config_broker_kind { CONFIG_BROKER_EMBEDDED, CONFIG_BROKER_TCP, CONFIG_BROKER_UNIX, CONFIG_BROKER_SENTINEL };
 
@@ -95,6 +100,14 @@ struct config_handler {
 	char *module; /* absolute path of the shared object */
 };
 
+struct config_token { /* who may call the API */
+	char *name;
+	int role; /* enum config_role */
+	char *token_file;
+	struct schema_strings queues; /* those that it is tied to; none: it is not */
+	struct digest digest;         /* of the token */
+};
+
 struct config {
 	char *path;                   /* the file, or NULL: none was given */
 	struct schema_strings listen; /* "127.0.0.1:7077", "[::1]:7077", "unix:/path" */
@@ -113,6 +126,10 @@ struct config {
 		char *file;        /* NULL: stderr */
 	} log;
 	struct {
+		struct config_token *tokens; /* owned; none: whoever reaches the API may do everything */
+		size_t token_count;
+	} auth;
+	struct {
 		int64_t document, body, connections, batch, result;
 		int64_t broker_memory; /* bytes; SCHEMA_NONE: a quarter of the machine's */
 	} limits;
@@ -122,7 +139,8 @@ struct config {
 	size_t pool_count;
 	struct config_handler *handlers; /* owned */
 	size_t handler_count;
-	char **warnings; /* owned sentences, "FILE:LINE: …" where a line is known: valid, but hardly meant */
+	struct secrets *secrets; /* owned: what the files named above hold, until it is wiped */
+	char **warnings;         /* owned sentences, "FILE:LINE: …" where a line is known: valid, but hardly meant */
 	size_t warning_count;
 };
 
@@ -141,6 +159,11 @@ void config_free(struct config *config);
 int config_read(const char *path, char **ret_text, size_t *ret_length, struct error *error);
 int config_load_text(const char *path, const char *text, size_t length, const char *module_dir,
 	struct config **ret_config, struct error *error, char **ret_details);
+
+/* A later text of what was loaded from a file as `now`, with its secrets, which it takes: for a process that was made with `now` and may
+ * since have lost the right to read files or to be who it was. No file is read; `user` and `state_dir` stay now's. */
+int config_load_handed_over(const struct config *now, const char *text, size_t length, const char *module_dir,
+	struct secrets *secrets, struct config **ret_config, struct error *error, char **ret_details);
 
 /* Makes `next`, freshly loaded, the successor of `now`: queues and pools that both have keep their positions, since these
  * stand for them in everything that is shared; what only `now` has stays, as `removed`, and borrows from `now`, which is

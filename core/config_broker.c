@@ -7,7 +7,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { REDIS_PORT = 6379, SENTINEL_PORT = 26379, DATABASE_MAX = 65535, PLACES_MAX = 32, PASSWORD_MAX = 4096 };
+enum {
+	REDIS_PORT = 6379,
+	SENTINEL_PORT = 26379,
+	DATABASE_MAX = 65535,
+	PLACES_MAX = 32,
+};
 
 #define TCP_SCHEME      "redis://"
 #define TLS_SCHEME      "rediss://"
@@ -248,23 +253,27 @@ static int parse(const char *url, struct config_broker *broker, struct error *er
 		"redis-sentinel://[user:pass@]host:port,…/name/db");
 }
 
+int config_parse_password(const char *path, const char *text, size_t length, char **ret_password, struct error *error)
+{
+	length -= length > 0 && text[length - 1] == '\n';
+	if (length == 0 || strnlen(text, length) != length)
+		return error_set(error, -EINVAL, "%.256s holds no password", path);
+	*ret_password = strndup(text, length);
+	return *ret_password ? 0 : error_set(error, -ENOMEM, "no memory");
+}
+
 int config_read_password(const char *path, char **ret_password, struct error *error)
 {
 	size_t length;
 	char *text;
-	int status = io_read_file(path, PASSWORD_MAX, &text, &length);
+	int status = io_read_file(path, CONFIG_PASSWORD_MAX, &text, &length);
 
 	if (status < 0)
 		return error_set(error, status, "%.256s cannot be read: %s", path, strerror(-status));
-	if (length > 0 && text[length - 1] == '\n')
-		text[--length] = '\0';
-	if (length > 0 && strlen(text) == length) {
-		*ret_password = text;
-		return 0;
-	}
+	status = config_parse_password(path, text, length, ret_password, error);
 	explicit_bzero(text, length);
 	free(text);
-	return error_set(error, -EINVAL, "%.256s holds no password", path);
+	return status;
 }
 
 void config_free_password(char *password)

@@ -13,6 +13,7 @@ struct config_context {
 	struct config *config;
 	const char *directory; /* absolute: what relative paths are relative to */
 	const char *module_dir;
+	const struct config *now; /* what it follows, in a process that cannot look for itself; NULL: none */
 	struct schema_faults *faults;
 	struct schema_faults *warnings;
 	int status; /* 0 or -ENOMEM */
@@ -39,9 +40,21 @@ bool config_name_is_valid(const char *name);
 void config_check_queues(struct config_context *context);
 void config_check_places(struct config_context *context);
 
+/* config_auth.c: tokens and who may be listened to; after the queues. */
+void config_check_auth(struct config_context *context);
+
+/* An address of `listen`, as it is written: whether only this machine can connect to it. */
+bool config_is_loopback(const char *host, bool *ret_is_address);
+
+/* Relative to the file's directory. */
+void config_make_absolute(struct config_context *context, char **path);
+
 /* ---- config_broker.c ---- */
 
 /* Takes `broker` apart. `embedded` leaves path NULL. Returns 0, -EINVAL or -ENOMEM. */
+int config_parse_password(const char *path, const char *text, size_t length, char **ret_password, struct error *error);
+enum { CONFIG_PASSWORD_MAX = 4096 }; /* bytes of its file */
+
 int config_broker_parse(const char *broker, struct config_broker *ret_broker, struct error *error);
 void config_broker_fini(struct config_broker *broker);
 

@@ -33,7 +33,7 @@ static char *join(const char *directory, const char *name)
 	return asprintf(&path, "%s/%s", strcmp(directory, "/") == 0 ? "" : directory, name) < 0 ? NULL : path;
 }
 
-static void make_absolute(struct config_context *context, char **path)
+void config_make_absolute(struct config_context *context, char **path)
 {
 	if (*path != NULL && (*path)[0] != '/')
 		replace(context, path, join(context->directory, *path));
@@ -51,7 +51,7 @@ static int check_unix_address(const char *path, struct error *error)
 	return 0;
 }
 
-static bool is_loopback(const char *host, bool *ret_is_address)
+bool config_is_loopback(const char *host, bool *ret_is_address)
 {
 	struct in_addr v4;
 	struct in6_addr v6;
@@ -65,20 +65,20 @@ static bool is_loopback(const char *host, bool *ret_is_address)
 	return false;
 }
 
-static int check_host(const char *host, struct error *error)
+static int check_host(const char *host, bool has_tokens, struct error *error)
 {
-	bool is_address;
+	bool is_address, is_loopback = config_is_loopback(host, &is_address);
 
-	if (is_loopback(host, &is_address))
-		return 0;
 	if (!is_address)
 		return error_set(error, -EINVAL,
 			"an address is written as \"127.0.0.1:7077\", \"[::1]:7077\" or \"unix:/path\"");
-	return error_set(
-		error, -EINVAL, "a public address needs auth.tokens, which is not available yet; use 127.0.0.1");
+	if (is_loopback || has_tokens)
+		return 0;
+	return error_set(error, -EINVAL,
+		"a public address needs auth.tokens: without them only 127.0.0.1, [::1] and unix sockets are served");
 }
 
-static int check_address(const char *address, struct error *error)
+static int check_address(const char *address, bool has_tokens, struct error *error)
 {
 	const char *colon = strrchr(address, ':');
 	bool bracketed = address[0] == '[';
@@ -96,7 +96,7 @@ static int check_address(const char *address, struct error *error)
 	if (length >= sizeof host || (!bracketed && memchr(address, ':', length) != NULL))
 		return error_set(error, -EINVAL, "an address is written as \"127.0.0.1:7077\" or \"[::1]:7077\"");
 	memcpy(host, address + bracketed, length);
-	return check_host(host, error);
+	return check_host(host, has_tokens, error);
 }
 
 static bool is_repeated(const struct schema_strings *strings, size_t index)
@@ -115,7 +115,7 @@ static void check_listen(struct config_context *context)
 
 	for (size_t i = 0; i < listen->count; i++) {
 		(void)snprintf(pointer, sizeof pointer, "/listen/%zu", i);
-		if (check_address(listen->items[i], &error) < 0)
+		if (check_address(listen->items[i], context->config->auth.token_count > 0, &error) < 0)
 			schema_fault(
 				context->faults, pointer, "\"listen\": \"%.128s\": %s", listen->items[i], error.text);
 		else if (is_repeated(listen, i))
@@ -141,6 +141,10 @@ static void check_user(struct config_context *context)
 	struct config *config = context->config;
 	const struct passwd *self;
 
+	if (context->now != NULL && context->now->user != NULL)
+		replace(context, &config->user, strdup(context->now->user));
+	if (context->now != NULL)
+		return;
 	if (geteuid() == 0) {
 		check_user_as_root(context);
 		return;
@@ -202,9 +206,11 @@ static void check_state_dir(struct config_context *context)
 {
 	char **state_dir = &context->config->state_dir;
 
+	if (*state_dir == NULL && context->now != NULL)
+		replace(context, state_dir, strdup(context->now->state_dir));
 	if (*state_dir == NULL)
 		default_state_dir(context);
-	make_absolute(context, state_dir);
+	config_make_absolute(context, state_dir);
 	if (*state_dir == NULL)
 		return;
 	for (size_t length = strlen(*state_dir); length > 1 && (*state_dir)[length - 1] == '/'; length--)
@@ -218,16 +224,21 @@ static void check_password_file(struct config_context *context)
 {
 	struct config *config = context->config;
 	const char *pointer = "/broker_password_file";
+	const char *text;
+	size_t length;
 	struct error error;
 
-	make_absolute(context, &config->broker_password_file);
+	config_make_absolute(context, &config->broker_password_file);
 	if (config->broker_password_file == NULL)
 		return;
 	if (config->address.kind == CONFIG_BROKER_EMBEDDED)
 		schema_fault(context->faults, pointer, "\"broker_password_file\": the embedded broker has no password");
 	else if (config->address.password != NULL)
 		schema_fault(context->faults, pointer, "\"broker_password_file\": \"broker\" holds a password already");
-	else if (config_read_password(config->broker_password_file, &config->address.password, &error) < 0)
+	else if (secrets_get(config->secrets, config->broker_password_file, CONFIG_PASSWORD_MAX, &text, &length,
+			 &error) < 0 ||
+		 config_parse_password(config->broker_password_file, text, length, &config->address.password, &error) <
+			 0)
 		schema_fault(context->faults, pointer, "\"broker_password_file\": %s", error.text);
 }
 
@@ -272,7 +283,7 @@ static void place_module(struct config_context *context, struct config_handler *
 	if (strchr(handler->module, '/') == NULL)
 		replace(context, &handler->module, join(context->module_dir, handler->module));
 	else
-		make_absolute(context, &handler->module);
+		config_make_absolute(context, &handler->module);
 }
 
 static void check_module(struct config_context *context, struct config_handler *handler, const char *pointer)
@@ -327,7 +338,7 @@ void config_check_places(struct config_context *context)
 	check_listen(context);
 	check_user(context);
 	check_state_dir(context);
-	make_absolute(context, &context->config->log.file);
+	config_make_absolute(context, &context->config->log.file);
 	check_broker(context);
 	check_limits(context);
 	for (size_t i = 0; i < context->config->handler_count; i++)

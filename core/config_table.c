@@ -20,6 +20,8 @@ static const char *const levels[] = {[CONFIG_LOG_DEBUG] = "debug",
 static const char *const formats[] = {[CONFIG_LOG_TEXT] = "text", [CONFIG_LOG_JSON] = "json", NULL};
 static const char *const durabilities[] = {
 	[CONFIG_DURABILITY_PROCESS] = "process", [CONFIG_DURABILITY_POWER] = "power", NULL};
+static const char *const roles[] = {
+	[CONFIG_ROLE_READ] = "read", [CONFIG_ROLE_SUBMIT] = "submit", [CONFIG_ROLE_ADMIN] = "admin", NULL};
 static const char *const evictions[] = {"refuse", "accept", NULL};
 static const char *const kinds[] = {"tasks", "service", NULL};
 static const char *const modes[] = {"persistent", "once", NULL};
@@ -95,12 +97,50 @@ static const struct schema_member log_members[] = {
 };
 static const struct schema log_schema = {"log", log_members, 0};
 
+#define TOKEN(field) offsetof(struct config_token, field)
+#define AUTH(field)  (offsetof(struct config, auth.field) - offsetof(struct config, auth))
+
+static const struct schema_member token_members[] = {
+	{.name = "name",
+		.type = SCHEMA_STRING,
+		.offset = TOKEN(name),
+		.required = true,
+		.check = check_name,
+		.help = "What the log and the audit call its bearer."},
+	{.name = "role",
+		.type = SCHEMA_ENUM,
+		.offset = TOKEN(role),
+		.required = true,
+		.words = roles,
+		.help = "What it allows: read looks; submit posts, cancels and retries single tasks as well; admin "
+			"does "
+			"everything."},
+	{.name = "token_file",
+		.type = SCHEMA_STRING,
+		.offset = TOKEN(token_file),
+		.required = true,
+		.check = check_not_empty,
+		.help = "File with the token, read again at each reload; a newline at its end does not count."},
+	{.name = "queues",
+		.type = SCHEMA_STRINGS,
+		.offset = TOKEN(queues),
+		.minimum = 1,
+		.maximum = CONFIG_QUEUES_MAX,
+		.help = "The only queues that it is good for; null: all."},
+	{0},
+};
+static const struct schema token_schema = {"token", token_members, sizeof(struct config_token)};
+
+_Static_assert(AUTH(token_count) - AUTH(tokens) == offsetof(struct schema_list, count), "tokens are a schema_list");
+
 static const struct schema_member auth_members[] = {
 	{.name = "tokens",
-		.type = SCHEMA_VALUE,
-		.later = true,
+		.type = SCHEMA_OBJECTS,
+		.offset = AUTH(tokens),
 		.fallback = "[]",
-		.help = "Who may call the API with which token."},
+		.nested = &token_schema,
+		.maximum = CONFIG_TOKENS_MAX,
+		.help = "Who may call the API with which token; none: whoever reaches it, on this machine alone."},
 	{0},
 };
 static const struct schema auth_schema = {"auth", auth_members, 0};
@@ -516,7 +556,11 @@ static const struct schema_member config_members[] = {
 		.maximum = 7 * DAY,
 		.help = "An ordered stop is over within this."},
 	{.name = "log", .type = SCHEMA_OBJECT, .offset = CONFIG(log), .nested = &log_schema, .help = "The log."},
-	{.name = "auth", .type = SCHEMA_OBJECT, .nested = &auth_schema, .help = "Who may call the API."},
+	{.name = "auth",
+		.type = SCHEMA_OBJECT,
+		.offset = CONFIG(auth),
+		.nested = &auth_schema,
+		.help = "Who may call the API."},
 	{.name = "tls", .type = SCHEMA_OBJECT, .nested = &tls_schema, .help = "Encryption of the API."},
 	{.name = "limits",
 		.type = SCHEMA_OBJECT,

@@ -22,6 +22,7 @@ struct node {
 	int bell_scheduler;   /* eventfd: a death was understood (exits), or the stage changed */
 	int bell_guardian;    /* eventfd: somebody asks for a reload */
 	int config_text;      /* memfd: the text of the configuration file that holds */
+	int secrets;          /* memfd: what the files hold that it names */
 	char module_dir[512]; /* where modules without a slash in their name are looked for */
 	int lock;             /* flock on <state_dir>/lock */
 	int demo_dir;         /* descriptor of <state_dir>/demo, or -1 */

@@ -112,6 +112,25 @@ static void log_listener(int fd, const char *name)
 	log_info("listening", LOG_TEXT("address", name));
 }
 
+/* What `listen` may not name without tokens, a service manager may not hand over either. */
+static int check_handed_over(int fd, struct error *error)
+{
+	struct sockaddr_storage address = {0};
+	socklen_t length = sizeof address;
+	const struct sockaddr_in *v4 = (const struct sockaddr_in *)&address;
+	const struct sockaddr_in6 *v6 = (const struct sockaddr_in6 *)&address;
+
+	if (getsockname(fd, (struct sockaddr *)&address, &length) != 0)
+		return error_set(error, -errno, "LISTEN_FDS hands over descriptor %d: %s", fd, strerror(errno));
+	if (address.ss_family == AF_UNIX ||
+		(address.ss_family == AF_INET && ntohl(v4->sin_addr.s_addr) >> 24 == IN_LOOPBACKNET) ||
+		(address.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&v6->sin6_addr)))
+		return 0;
+	return error_set(error, -EPERM,
+		"LISTEN_FDS hands over a public address, which needs auth.tokens: without them only 127.0.0.1, [::1] "
+		"and unix sockets are served");
+}
+
 int startup_listen(struct node *node, const struct privilege *privilege, struct error *error)
 {
 	const struct schema_strings *names = &node->config->listen;
@@ -128,6 +147,9 @@ int startup_listen(struct node *node, const struct privilege *privilege, struct 
 			fcntl(fd, F_SETFL, O_NONBLOCK) != 0)
 			return error_set(error, -ENOTSOCK,
 				"LISTEN_FDS hands over descriptor %d, which is no listening socket", fd);
+		int status = node->config->auth.token_count > 0 ? 0 : check_handed_over(fd, error);
+		if (status < 0)
+			return status;
 		node->listeners[node->listener_count++] = fd;
 		log_listener(fd, "handed over");
 	}

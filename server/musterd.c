@@ -176,7 +176,10 @@ static int run(const struct config *config, const char *module_dir)
 	if (status < 0)
 		return refuse(&error,
 			status == BROKER_UNFIT || status == BROKER_REFUSED ? EXIT_CONFIGURATION : EXIT_UNAVAILABLE);
-	if (startup_listen(&node, &privilege, &error) < 0 || startup_open_channels(&node, &error) < 0 ||
+	status = startup_listen(&node, &privilege, &error);
+	if (status == -EPERM)
+		return refuse(&error, EXIT_CONFIGURATION);
+	if (status < 0 || startup_open_channels(&node, &error) < 0 ||
 		scoreboard_create(&scoreboard, config, &error) < 0)
 		return refuse(&error, EXIT_UNAVAILABLE);
 	char title[256];

@@ -108,6 +108,15 @@ static void refuse(struct reload *reload, const char *why)
 	log_error("configuration refused, the old one holds", LOG_TEXT("reason", header->config_error));
 }
 
+/* From here on nobody has the secrets in his memory who does not read them from the memfd. */
+static int hand_over_secrets(const struct node *node, const struct config *config)
+{
+	int status = secrets_write(config->secrets, node->secrets);
+
+	secrets_wipe(config->secrets);
+	return status;
+}
+
 /* The bytes were checked; what fails now is memory. */
 static bool take_over(struct reload *reload)
 {
@@ -125,6 +134,8 @@ static bool take_over(struct reload *reload)
 		status = config_read(path, &text, &length, &error);
 	if (status == 0)
 		status = replace_text(node->config_text, text, length);
+	if (status == 0)
+		status = hand_over_secrets(node, config);
 	free(text);
 	if (status != 0) {
 		refuse(reload, error.text);
@@ -162,11 +173,13 @@ int reload_init(struct reload *reload, struct node *node)
 
 	*reload = (struct reload){.node = node, .candidate = memfd_create("muster-candidate", MFD_CLOEXEC)};
 	node->config_text = memfd_create("muster-config", MFD_CLOEXEC);
-	if (reload->candidate < 0 || node->config_text < 0)
+	node->secrets = memfd_create("muster-secrets", MFD_CLOEXEC);
+	if (reload->candidate < 0 || node->config_text < 0 || node->secrets < 0)
 		return -errno;
-	if (!node->config->path)
-		return 0;
-	int status = config_read(node->config->path, &text, &length, &error);
+	int status = hand_over_secrets(node, node->config);
+	if (status < 0 || !node->config->path)
+		return status;
+	status = config_read(node->config->path, &text, &length, &error);
 	if (status == 0)
 		status = replace_text(node->config_text, text, length);
 	free(text);

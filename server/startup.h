@@ -10,7 +10,8 @@
  * a dead one's tree leaves); the node's id and the count of its starts read and renewed; demo directory. */
 int startup_open_state(struct node *node, const struct privilege *privilege, struct error *error);
 
-/* Binds what `listen` names. Returns 0 or a negative errno. */
+/* Binds what `listen` names. Returns 0 or a negative errno; -EPERM: what was handed over is public, and there are no
+ * tokens. */
 int startup_listen(struct node *node, const struct privilege *privilege, struct error *error);
 
 /* Embedded: redis-server is installed. External: asked once, for a second; one that is away is no failure, one that is

@@ -83,8 +83,7 @@ def test_members_that_are_not_built_yet_are_refused_never_ignored(muster, member
 
 @pytest.mark.parametrize("text, word", [
     ("queues:\n  - {name: q, max_active: 3}\n", "max_active"), ("queues:\n  - {name: q, max_depth: 3}\n", "max_depth"),
-    ("auth: {tokens: [{name: a, role: admin, token_file: /etc/passwd}]}\n", "tokens"), ("http: {allow: [10.0.0.0/8]}\n", "allow"),
-    ("broker: rediss://h:1\n", "TLS")])
+    ("http: {allow: [10.0.0.0/8]}\n", "allow"), ("broker: rediss://h:1\n", "TLS")])
 def test_settings_that_are_not_built_yet_are_refused_with_words(text, word, folder):
     path = folder / "muster.yaml"
     path.write_text(text)

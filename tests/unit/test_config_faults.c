@@ -65,7 +65,6 @@ static void says_what_is_not_there_yet(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"auth: {tokens: [{name: a}]}\n",
 		"tls: {certificate: /a}\n",
 		"tls: {key: /a}\n",
 		"http: {allow: [localhost]}\n",
@@ -86,13 +85,54 @@ static void says_what_is_not_there_yet(void **state)
 		assert_refused(texts[i], strchr(texts[i], '\n')[1] == '\0' ? 1 : 2, "not available yet");
 }
 
+static void tokens_are_checked(void **state)
+{
+	(void)state;
+	static const struct {
+		const char *text;
+		int line;
+		const char *part;
+	} rows[] = {
+		{"auth:\n  tokens:\n  - {role: read, token_file: ./a}\n", 3, "token needs \"name\""},
+		{"auth:\n  tokens:\n  - {name: a, token_file: ./a}\n", 3, "token needs \"role\""},
+		{"auth:\n  tokens:\n  - {name: a, role: read}\n", 3, "token needs \"token_file\""},
+		{"auth:\n  tokens:\n  - {name: a, role: god, token_file: ./a}\n", 3, "\"role\" must be"},
+		{"auth:\n  tokens:\n  - {name: 'a b', role: read, token_file: ./a}\n", 3, "\"name\" must be"},
+		{"auth:\n  tokens:\n  - {name: a, role: read, token_file: ./none}\n", 3,
+			"/none cannot be read: No such"},
+		{"auth:\n  tokens:\n  - {name: a, role: read, token_file: ./empty}\n", 3, "/empty must hold one token"},
+		{"auth:\n  tokens:\n  - {name: a, role: read, token_file: ./two}\n", 3, "/two must hold one token"},
+		{"auth:\n  tokens:\n  - {name: a, role: read, token_file: ./open}\n", 3,
+			"can be written by others than its owner (mode 0620)"},
+		{"auth:\n  tokens:\n  - {name: a, role: read, token_file: ./a, queues: [none]}\n", 3,
+			"there is no queue \"none\""},
+		{"auth:\n  tokens:\n  - {name: a, role: read, token_file: ./a, queues: []}\n", 3, "\"queues\""},
+		{"auth:\n  tokens:\n  - {name: a, role: read, token_file: ./a}\n"
+		 "  - {name: a, role: read, token_file: ./b}\n",
+			4, "the token \"a\" is there twice"},
+		{"auth:\n  tokens:\n  - {name: a, role: read, token_file: ./a}\n"
+		 "  - {name: b, role: read, token_file: ./a}\n",
+			4, "have the same token"},
+	};
+	write_file(in_directory("a"), "first-token-of-the-test\n", 0600);
+	write_file(in_directory("b"), "second-token-of-the-test", 0600);
+	write_file(in_directory("empty"), "\n", 0600);
+	write_file(in_directory("two"), "one\ntwo\n", 0600);
+	write_file(in_directory("open"), "first-token-of-the-test\n", 0620);
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+		assert_refused(rows[i].text, rows[i].line, rows[i].part);
+	static const char *const files[] = {"a", "b", "empty", "two", "open"};
+	for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+		assert_int_equal(unlink(in_directory(files[i])), 0);
+}
+
 static void listens_on_this_machine_alone(void **state)
 {
 	(void)state;
 	static const struct {
 		const char *address, *part;
 	} rows[] = {
-		{"0.0.0.0:7077", "needs auth.tokens, which is not available yet"},
+		{"0.0.0.0:7077", "needs auth.tokens: without them"},
 		{"192.168.1.1:7077", "needs auth.tokens"},
 		{"[::]:7077", "needs auth.tokens"},
 		{"[2001:db8::1]:7077", "needs auth.tokens"},
@@ -200,6 +240,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		TEST(says_where_and_what),
 		TEST(says_what_is_not_there_yet),
+		TEST(tokens_are_checked),
 		TEST(listens_on_this_machine_alone),
 		TEST(refuses_what_is_no_plain_yaml),
 		TEST(finds_all_faults),

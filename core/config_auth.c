@@ -1,0 +1,115 @@
+#include "core/config_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+enum {
+	POINTER_MAX = 64,
+	TOKEN_FILE_MAX = 4096, /* bytes */
+	TOKEN_SHORT = 16,      /* characters: shorter ones can be guessed */
+};
+
+/* Secrets that others can change are no secrets; that others can read them is said. */
+static void look_at_mode(struct config_context *context, const char *pointer, const char *member, const char *path)
+{
+	struct stat file;
+
+	if (secrets_are_handed_over(context->config->secrets) || stat(path, &file) < 0)
+		return;
+	if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
+		schema_fault(context->faults, pointer,
+			"\"%s\": %.256s can be written by others than its owner (mode %04o): chmod 600", member, path,
+			(unsigned)(file.st_mode & 07777));
+	else if ((file.st_mode & (S_IRGRP | S_IROTH)) != 0)
+		schema_fault(context->warnings, pointer,
+			"\"%s\": %.256s can be read by others than its owner (mode %04o); 0600 is meant", member, path,
+			(unsigned)(file.st_mode & 07777));
+}
+
+/* ---- tokens ---- */
+
+/* The length without the newline at its end. */
+static size_t token_length(const char *text, size_t length)
+{
+	length -= length > 0 && text[length - 1] == '\n';
+	length -= length > 0 && text[length - 1] == '\r';
+	return length;
+}
+
+/* What a header can carry: RFC 6750's b64token, and whatever else is printed without a blank. */
+static bool is_token(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++)
+		if (text[i] <= ' ' || text[i] > '~')
+			return false;
+	return length > 0;
+}
+
+static void read_token(struct config_context *context, struct config_token *token, const char *pointer)
+{
+	const char *text;
+	size_t length;
+	struct error error;
+
+	config_make_absolute(context, &token->token_file);
+	if (token->token_file == NULL)
+		return;
+	int status = secrets_get(context->config->secrets, token->token_file, TOKEN_FILE_MAX, &text, &length, &error);
+	if (status < 0) {
+		schema_fault(context->faults, pointer, "\"token_file\": %s", error.text);
+		return;
+	}
+	look_at_mode(context, pointer, "token_file", token->token_file);
+	length = token_length(text, length);
+	if (!is_token(text, length))
+		schema_fault(context->faults, pointer,
+			"\"token_file\": %.256s must hold one token: a line of printable characters without blanks",
+			token->token_file);
+	else if (length < TOKEN_SHORT)
+		schema_fault(context->warnings, pointer,
+			"\"token_file\": %.256s holds a token of %zu characters, which can be guessed: head -c 32 "
+			"/dev/urandom | base64 makes one",
+			token->token_file, length);
+	token->digest = digest_of(text, length);
+}
+
+static void check_token_queues(struct config_context *context, const struct config_token *token, size_t index)
+{
+	char pointer[POINTER_MAX];
+
+	for (size_t i = 0; i < token->queues.count; i++) {
+		const char *name = token->queues.items[i];
+		if (config_find_queue(context->config, name, strlen(name)) >= 0)
+			continue;
+		(void)snprintf(pointer, sizeof pointer, "/auth/tokens/%zu/queues/%zu", index, i);
+		schema_fault(context->faults, pointer, "\"queues\": there is no queue \"%.64s\"", name);
+	}
+}
+
+static void check_token(struct config_context *context, size_t index)
+{
+	struct config_token *tokens = context->config->auth.tokens, *token = &tokens[index];
+	char pointer[POINTER_MAX];
+
+	(void)snprintf(pointer, sizeof pointer, "/auth/tokens/%zu/token_file", index);
+	read_token(context, token, pointer);
+	check_token_queues(context, token, index);
+	for (size_t i = 0; i < index; i++) {
+		if (strcmp(tokens[i].name, token->name) == 0)
+			schema_fault(
+				context->faults, pointer, "\"name\": the token \"%s\" is there twice", token->name);
+		else if (context->faults->count == 0 && digest_equal(&tokens[i].digest, &token->digest))
+			schema_fault(context->faults, pointer,
+				"\"token_file\": \"%s\" and \"%s\" have the same token, so nobody could tell them "
+				"apart",
+				tokens[i].name, token->name);
+	}
+}
+
+void config_check_auth(struct config_context *context)
+{
+	for (size_t i = 0; i < context->config->auth.token_count && context->status == 0; i++)
+		check_token(context, i);
+}
