@@ -25,6 +25,7 @@ enum {
 	AWAY_FAILURES = 8, /* in a row: not just a broker that starts beside us */
 	TICK_MS = 1000,
 	SWEEP_MS = 5000,
+	DUE_MS = 5000,         /* due times are of the wall clock, which may be set: looked at again so often */
 	RETAIN_MS = 200,       /* the longest that retention may keep us in one tick */
 	WAIT_ANSWER_MS = 5000, /* a wait that got no answer for so long is on a dead connection */
 	STOP_MARGIN_MS = 150,  /* of an ordered stop's time, left to the api and the broker */
@@ -77,7 +78,9 @@ static int move_due(struct scheduler *scheduler, struct error *error)
 			return moved;
 		promise(scheduler);
 	} while (next_ms == 0);
-	scheduler->due_at = next_ms < 0 ? INT64_MAX : clock_mono_ns() + next_ms * CLOCK_NS_PER_MS;
+	if (next_ms < 0 || next_ms > DUE_MS)
+		next_ms = DUE_MS;
+	scheduler->due_at = clock_mono_ns() + next_ms * CLOCK_NS_PER_MS;
 	return 0;
 }
 

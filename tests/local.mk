@@ -148,9 +148,15 @@ check_LIBRARIES = libserver_faults.a
 libserver_faults_a_SOURCES = $(libserver_a_SOURCES) tests/faults/fault.c
 libserver_faults_a_CPPFLAGS = $(AM_CPPFLAGS) -DMUSTER_FAULT_POINTS
 check_PROGRAMS += musterd-faults
-EXTRA_DIST += tests/system/test_fault_points.py tests/system/test_usage.py
+EXTRA_DIST += tests/system/test_fault_points.py tests/system/test_time.py tests/system/test_usage.py
 musterd_faults_SOURCES = server/musterd.c
 musterd_faults_LDADD = libserver_faults.a libapi.a libcore.a $(MICROHTTPD_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(YAML_LIBS)
+
+# A wall clock that tests can set, for any program.
+check_PROGRAMS += tests/modules/clock.so
+tests_modules_clock_so_SOURCES = tests/faults/clock.c
+tests_modules_clock_so_CFLAGS = $(module_cflags)
+tests_modules_clock_so_LDFLAGS = $(module_ldflags)
 
 .PHONY: check-programs
 check-programs: $(check_PROGRAMS)

@@ -6,6 +6,17 @@
 -- returns the ids of nodes whose time ran out although they hold leases.
 
 local node, now = ARGV[1], now_ms()
+local TICKED, PAUSE_MS = ns .. ':ticked', 5000
+
+-- Each second somebody says this. If nobody did for long, Redis stood still, or its clock was set: that says nothing about
+-- those who are judged by it now, and their times move along.
+local gap = now - tonumber(redis.call('GET', TICKED) or now)
+if gap > PAUSE_MS or gap < -PAUSE_MS then
+	for _, other in ipairs(redis.call('ZRANGE', ALIVE, 0, -1)) do
+		redis.call('ZINCRBY', ALIVE, digits(gap), other)
+	end
+end
+redis.call('SET', TICKED, digits(now))
 redis.call('ZADD', ALIVE, now + tonumber(ARGV[2]), node)
 redis.call('HSET', NODES, node, ARGV[3])
 

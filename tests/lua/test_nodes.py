@@ -42,6 +42,19 @@ def test_a_node_whose_time_ran_out_is_lost_if_it_holds_something(broker):
     assert broker.turn(1, slot="n3/p/0").elements == ["b~1", "a"]
 
 
+def test_a_clock_that_was_set_makes_nobody_lost_and_keeps_nobody_alive(broker):
+    broker.submit("a", "b")
+    broker.turn(1, want=1, slot="n1/p/0")
+    broker.turn(1, want=1, slot="n2/p/0")
+    hour = 3600 * 1000
+    for jump in (hour, -hour):
+        now = broker.now_ms()
+        broker.client.set(broker.key("ticked"), now - jump)  # as if the clock had jumped since then
+        broker.client.zadd(broker.key("alive"), {"n1": now - jump + 8000, "n2": now - jump - 10})
+        assert broker.call("node", "n3", 15000, "{}") == ["n2"]
+        assert abs(broker.client.zscore(broker.key("alive"), "n1") - now - 8000) < 1000
+
+
 def test_a_node_that_speaks_again_is_not_lost(broker):
     broker.submit("a")
     broker.turn(1, slot="n1/p/0")
