@@ -3,6 +3,7 @@
 #include "api/http.h"
 #include "api/reload.h"
 #include "api/state.h"
+#include "api/stream.h"
 #include "core/clock.h"
 #include "core/io.h"
 #include "core/log.h"
@@ -118,7 +119,9 @@ static int64_t turn(struct api *api, const struct ready *ready)
 		waits_hear(&api->waits);
 	int64_t waits_at = waits_turn(&api->waits, &api->link, now);
 	exchange(api);
-	return probe_at < waits_at ? probe_at : waits_at;
+	int64_t stream_at = stream_turn(api, clock_mono_ns());
+	int64_t next = probe_at < waits_at ? probe_at : waits_at;
+	return stream_at < next ? stream_at : next;
 }
 
 static void serve(struct api *api, int stop_fd)

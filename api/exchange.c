@@ -6,6 +6,7 @@
 #include "api/problem.h"
 #include "api/route.h"
 #include "api/state.h"
+#include "api/stream.h"
 #include "core/clock.h"
 #include "core/units.h"
 
@@ -85,6 +86,8 @@ static void release_request(struct http *http, struct request *request)
 {
 	http->busy -= request->dispatched;
 	drop_body(http, request);
+	http->body_bytes -= request->counted;
+	stream_free(request);
 	answer_fini(&request->answer);
 	if (request->tasks != &request->single)
 		free(request->tasks);
@@ -204,12 +207,20 @@ static void check_announced_body(struct request *request, const struct headers *
 		return;
 	else if (request->route->body == ROUTE_BODY_NONE)
 		problem(request, 400, "this call takes no body");
-	else if (headers->type && strncasecmp(headers->type, "application/x-ndjson", 20) == 0)
-		problem(request, 415, "application/x-ndjson is not available yet: send application/json");
 	else if (!is_json(headers->type))
-		problem(request, 415, "the body must be declared as Content-Type: application/json (in UTF-8)");
+		problem(request, 415, "the body must be declared as Content-Type: application/json (in UTF-8)%s",
+			request->route->body == ROUTE_BODY_TASKS ? " or application/x-ndjson" : "");
 	else if (headers->encoding && strcasecmp(headers->encoding, "identity") != 0)
 		problem(request, 415, "Content-Encoding %s is not understood", headers->encoding);
+}
+
+/* A body that is read as it comes has no bound. */
+static void expect_stream(struct request *request, const struct headers *headers)
+{
+	if (headers->encoding && strcasecmp(headers->encoding, "identity") != 0)
+		problem(request, 415, "Content-Encoding %s is not understood", headers->encoding);
+	else
+		stream_begin(request);
 }
 
 static enum MHD_Result refuse_parameter(void *closure, enum MHD_ValueKind kind, const char *name, const char *value)
@@ -250,6 +261,8 @@ static void check_headers(struct request *request, const struct http_door *door,
 		return;
 	else if (!route)
 		answer_unrouted(request, method, allow);
+	else if (route->body == ROUTE_BODY_TASKS && stream_is_meant(headers->type))
+		expect_stream(request, headers);
 	else if (announces_body(headers))
 		check_announced_body(request, headers);
 	if (request->stage == REQUEST_RECEIVING &&
@@ -288,10 +301,22 @@ static enum MHD_Result begin(struct http_door *door, struct MHD_Connection *conn
 
 /* ---- the body ---- */
 
+static void receive_stream(struct http *http, struct request *request, const char *bytes, size_t length)
+{
+	stream_receive(request, bytes, length);
+	http->body_bytes -= request->counted;
+	request->counted = stream_held(request);
+	http->body_bytes += request->counted;
+}
+
 static enum MHD_Result receive(struct http *http, struct request *request, const char *bytes, size_t length)
 {
 	size_t most = (size_t)http->api->node->config->limits.body;
 
+	if (request->stream && request->stage == REQUEST_RECEIVING) {
+		receive_stream(http, request, bytes, length);
+		return MHD_YES;
+	}
 	request->received += length;
 	if (request->stage == REQUEST_ANSWERED)
 		return request->received > DISCARD_MAX ? MHD_NO : MHD_YES;

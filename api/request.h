@@ -17,6 +17,7 @@
 struct api;
 struct http_door;
 struct route;
+struct stream;
 
 enum {
 	REQUEST_ARGUMENTS = 2,     /* most {placeholders} in a pattern */
@@ -59,7 +60,9 @@ struct request {
 	const struct config_token *token; /* its caller's; NULL: none is needed */
 	char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX];
 	struct buffer body;
-	size_t received; /* bytes of body that were seen, kept or not */
+	struct stream *stream; /* owned: the body is NDJSON; NULL: it is not */
+	size_t received;       /* bytes of body that were seen, kept or not */
+	size_t counted;        /* that the door's sum holds for its stream */
 	enum request_stage stage;
 	bool suspended;  /* its connection is: libmicrohttpd does not ask */
 	bool dispatched; /* the route's function was called */

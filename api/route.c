@@ -26,7 +26,7 @@ static void unknown(struct request *request)
 
 /* The first row is the hot one. */
 const struct route routes[] = {
-	{"POST", "/v1/tasks", ROUTE_SUBMIT, tasks_submit, ROUTE_BODY_JSON, NULL},
+	{"POST", "/v1/tasks", ROUTE_SUBMIT, tasks_submit, ROUTE_BODY_TASKS, "dry_run"},
 	{"GET", "/v1/tasks/{id}", ROUTE_READ, tasks_get, ROUTE_BODY_NONE, "wait"},
 	{"DELETE", "/v1/tasks/{id}", ROUTE_SUBMIT, tasks_cancel, ROUTE_BODY_NONE, NULL},
 	{"POST", "/v1/tasks/{id}/retry", ROUTE_SUBMIT, later, ROUTE_BODY_ANY, ROUTE_ANY},

@@ -13,6 +13,7 @@
 enum route_body {
 	ROUTE_BODY_NONE, /* a body is refused */
 	ROUTE_BODY_JSON,
+	ROUTE_BODY_TASKS, /* JSON, or NDJSON as it comes (stream.h) */
 	ROUTE_BODY_ANY,
 };
 

@@ -10,6 +10,7 @@
 #include "core/node.h"
 
 struct http;
+struct stream;
 
 struct api {
 	const struct node *node; /* own_node: its configuration changes under us */
@@ -21,7 +22,8 @@ struct api {
 	struct trip trip;
 	struct waits waits;
 	struct idle idle;
-	struct http *http; /* owned */
+	struct stream *streams; /* bodies of NDJSON that are arriving; owned by their requests */
+	struct http *http;      /* owned */
 };
 
 #endif

@@ -1,10 +1,12 @@
 #include "api/tasks.h"
 
 #include "api/access.h"
+#include "api/dryrun.h"
 #include "api/problem.h"
 #include "api/roll.h"
 #include "api/split.h"
 #include "api/state.h"
+#include "api/stream.h"
 #include "core/clock.h"
 #include "core/document.h"
 
@@ -106,7 +108,7 @@ static void problem_task(struct request *request, int status, const struct schem
 		problem_faults(request, faults);
 }
 
-static void submit_one(struct request *request, const json_t *value, struct bytes text)
+static void submit_one(struct request *request, const json_t *value, struct bytes text, bool dry)
 {
 	struct api *api = request->api;
 	struct schema_faults faults = {0};
@@ -122,6 +124,10 @@ static void submit_one(struct request *request, const json_t *value, struct byte
 	request->task_count = 1;
 	if (!access_queue(request, api->node->config->queues[request->single.queue].name))
 		return;
+	if (dry) {
+		dryrun_answer(request, value);
+		return;
+	}
 	request->looks = request->single.own_id; /* in case it is known: what has become of it */
 	if (request->looks)
 		memcpy(request->id, request->single.id, sizeof request->id);
@@ -168,7 +174,7 @@ static bool may_submit(struct request *request)
 	return true;
 }
 
-static void submit_many(struct request *request, const json_t *array, struct bytes text)
+static void submit_many(struct request *request, const json_t *array, struct bytes text, bool dry)
 {
 	size_t count = json_array_size(array), most = (size_t)request->api->node->config->limits.batch;
 	struct schema_faults faults = {0};
@@ -178,11 +184,11 @@ static void submit_many(struct request *request, const json_t *array, struct byt
 			count);
 		return;
 	}
-	if (count == 0) {
+	if (count == 0 && !dry) {
 		answer_json(request, 201, json_pack("{s:i, s:[]}", "accepted", 0, "ids"));
 		return;
 	}
-	request->tasks = calloc(count, sizeof *request->tasks);
+	request->tasks = calloc(count + 1, sizeof *request->tasks);
 	if (!request->tasks) {
 		problem_broker(request, -ENOMEM, NULL);
 		return;
@@ -193,7 +199,9 @@ static void submit_many(struct request *request, const json_t *array, struct byt
 		problem_document_too_large(request);
 	else if (status < 0)
 		problem_task(request, status, &faults);
-	else if (may_submit(request))
+	else if (may_submit(request) && dry)
+		dryrun_answer(request, array);
+	else if (request->stage != REQUEST_ANSWERED)
 		trip_add(&request->api->trip, request, many_are_stored);
 	schema_faults_fini(&faults);
 }
@@ -218,7 +226,14 @@ void tasks_submit(struct request *request)
 	struct bytes text = split_trim((struct bytes){request->body.data, request->body.length});
 	json_auto_t *value = NULL;
 	struct error error;
+	bool dry;
 
+	if (request->stream) {
+		stream_end(request);
+		return;
+	}
+	if (!dryrun_is_meant(request, &dry))
+		return;
 	if (text.length == 0) {
 		problem(request, 400, "the body is empty: a task document or an array of them is expected");
 		return;
@@ -231,7 +246,7 @@ void tasks_submit(struct request *request)
 	if (status < 0)
 		problem_document(request, status, &error);
 	else if (json_is_array(value))
-		submit_many(request, value, text);
+		submit_many(request, value, text, dry);
 	else
-		submit_one(request, value, text);
+		submit_one(request, value, text, dry);
 }

@@ -162,7 +162,8 @@ tests_modules_clock_so_LDFLAGS = $(module_ldflags)
 check-programs: $(check_PROGRAMS)
 
 # Handing tasks over.
-EXTRA_DIST += tests/lua/test_priority.py tests/system/test_priority.py
+EXTRA_DIST += tests/lua/test_priority.py tests/system/test_dry_run.py tests/system/test_ndjson.py \
+	tests/system/test_priority.py
 
 # Who may, and what may not be.
 EXTRA_DIST += tests/system/test_auth.py
