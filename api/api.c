@@ -43,6 +43,14 @@ static void raise_descriptors(const struct node *node)
 	(void)setrlimit(RLIMIT_NOFILE, &limit); /* without it, fewer are served at once */
 }
 
+/* Before a route's function says something itself. */
+static void clear_link(void *context)
+{
+	struct api *api = context;
+
+	trip_arrive(&api->trip, &api->link);
+}
+
 static int open_api(struct api **ret_api, const struct node *node)
 {
 	struct api *api = calloc(1, sizeof *api);
@@ -57,6 +65,8 @@ static int open_api(struct api **ret_api, const struct node *node)
 	promise_renew(&api->promise, clock_mono_ns());
 	raise_descriptors(node);
 	int status = link_open(&api->link, node, &api->promise);
+	api->link.clear = clear_link;
+	api->link.context = api;
 	if (status == 0)
 		status = waits_open(&api->waits, node->config);
 	if (status == 0)
@@ -93,14 +103,16 @@ static struct ready sleep_until(struct api *api, int stop_fd, int64_t wake_at_mo
 		.stop = entries[0].revents != 0, .link = entries[1].revents != 0, .waits = entries[2].revents != 0};
 }
 
-/* Receives, asks the broker once for all that came in, answers and receives the next ones, until there is no more to do:
- * under load we look up from it only now and then. */
+/* Asks the broker once for all that came in; while it works, the answers of the trip before go out and the next requests
+ * come in. Until there is no more to do: under load we look up from it only now and then. */
 static void exchange(struct api *api)
 {
+	http_run(api->http);
 	for (int rounds = 0; rounds < ROUNDS; rounds++) {
-		http_run(api->http);
-		if (!trip_run(&api->trip, &api->link) && http_timeout_ms(api->http, 1) > 0)
+		if (!trip_leave(&api->trip, &api->link) && http_timeout_ms(api->http, 1) > 0)
 			return;
+		http_run(api->http);
+		trip_arrive(&api->trip, &api->link);
 	}
 }
 

@@ -101,18 +101,29 @@ static void release_request(struct http *http, struct request *request)
 	http->spare_count++;
 }
 
-void exchange_sweep(struct http *http)
+static void release_gone(struct http *http, bool even_asking)
 {
-	while (http->gone) {
-		struct request *request = http->gone;
-		http->gone = request->next;
+	struct request **place = &http->gone;
+
+	while (*place) {
+		struct request *request = *place;
+		if (request->stage == REQUEST_ASKING && !even_asking) {
+			place = &request->next;
+			continue;
+		}
+		*place = request->next;
 		release_request(http, request);
 	}
 }
 
+void exchange_sweep(struct http *http)
+{
+	release_gone(http, false);
+}
+
 void exchange_fini(struct http *http)
 {
-	exchange_sweep(http);
+	release_gone(http, true);
 	while (http->spare) {
 		struct request *request = http->spare;
 		http->spare = request->next;

@@ -40,7 +40,7 @@ enum MHD_Result exchange_access(void *closure, struct MHD_Connection *connection
 void exchange_completed(
 	void *closure, struct MHD_Connection *connection, void **context, enum MHD_RequestTerminationCode code);
 
-/* Frees requests whose clients have gone, now that the broker was asked. */
+/* Frees requests whose clients have gone, but for those that are still part of a trip. */
 void exchange_sweep(struct http *http);
 /* Frees all that is kept for later requests. */
 void exchange_fini(struct http *http);

@@ -29,8 +29,9 @@ void link_close(struct link *link)
 
 int link_begin(struct link *link, int64_t *ret_until_mono_ns, struct error *error)
 {
+	if (link->clear)
+		link->clear(link->context);
 	int64_t now = clock_mono_ns();
-
 	promise_renew(link->promise, now);
 	if (!link->up)
 		return error_set(error, BROKER_AWAY, "%s", link->why.text);
@@ -82,6 +83,8 @@ int link_end(struct link *link, int status, const struct error *error)
 
 int link_ask(struct link *link, int64_t timeout_ns, struct error *error)
 {
+	if (link->clear)
+		link->clear(link->context);
 	promise_renew(link->promise, clock_mono_ns());
 	return link_end(link, broker_ping(link->broker, clock_mono_ns() + timeout_ns, error), error);
 }

@@ -23,6 +23,11 @@ struct link {
 	unsigned failures;        /* probes without an answer, in a row */
 	int64_t probe_at_mono_ns; /* while it is away */
 	struct error why;         /* while it is away */
+
+	/* Called before anything is said: receives what is under way over this connection (trip.h).
+	 * NULL: nothing ever is. */
+	void (*clear)(void *context);
+	void *context;
 };
 
 int link_open(struct link *link, const struct node *node, const struct promise *promise);

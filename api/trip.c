@@ -3,7 +3,6 @@
 #include "api/link.h"
 #include "core/clock.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,18 +10,27 @@
 /* One call stays far below its deadline of a second. */
 enum { TRIP_SUBMISSIONS = 10000, TRIP_REQUESTS = 1024, TRIP_BYTES = 8 * 1024 * 1024 };
 
+static void free_load(struct trip_load *load)
+{
+	free(load->requests);
+	free(load->submissions);
+	free(load->looks);
+}
+
 void trip_fini(struct trip *trip)
 {
-	free(trip->requests);
-	free(trip->submissions);
-	free(trip->looks);
+	free_load(&trip->next);
+	free_load(&trip->sent);
+	broker_batch_fini(&trip->words);
 	*trip = (struct trip){0};
 }
 
 bool trip_has_room(const struct trip *trip)
 {
-	return trip->submission_count < TRIP_SUBMISSIONS && trip->request_count < TRIP_REQUESTS &&
-	       trip->bytes < TRIP_BYTES;
+	const struct trip_load *load = &trip->next;
+
+	return load->submission_count < TRIP_SUBMISSIONS && load->request_count < TRIP_REQUESTS &&
+	       load->bytes < TRIP_BYTES;
 }
 
 static bool make_room(void **array, size_t *room, size_t wanted, size_t size)
@@ -38,34 +46,36 @@ static bool make_room(void **array, size_t *room, size_t wanted, size_t size)
 	return true;
 }
 
-static bool make_rooms(struct trip *trip, size_t tasks)
+static bool make_rooms(struct trip_load *load, size_t tasks)
 {
-	return make_room((void **)&trip->requests, &trip->request_room, trip->request_count + 1,
-		       sizeof *trip->requests) &&
+	return make_room((void **)&load->requests, &load->request_room, load->request_count + 1,
+		       sizeof *load->requests) &&
 	       /* room for one even if there are none: an array that is NULL could not be counted along */
-	       make_room((void **)&trip->submissions, &trip->submission_room, trip->submission_count + tasks + 1,
-		       sizeof *trip->submissions) &&
-	       make_room((void **)&trip->looks, &trip->look_room, trip->look_count + 1, sizeof *trip->looks);
+	       make_room((void **)&load->submissions, &load->submission_room, load->submission_count + tasks + 1,
+		       sizeof *load->submissions) &&
+	       make_room((void **)&load->looks, &load->look_room, load->look_count + 1, sizeof *load->looks);
 }
 
 void trip_add(struct trip *trip, struct request *request,
 	void (*then)(struct request *request, const struct trip_result *result))
 {
-	if (!make_rooms(trip, request->task_count)) {
+	struct trip_load *load = &trip->next;
+
+	if (!make_rooms(load, request->task_count)) {
 		then(request, &(struct trip_result){.status = -ENOMEM});
 		return;
 	}
 	for (size_t i = 0; i < request->task_count; i++) {
-		trip->submissions[trip->submission_count++] = (struct broker_submission){.task = &request->tasks[i]};
-		trip->bytes += request->tasks[i].document.length;
+		load->submissions[load->submission_count++] = (struct broker_submission){.task = &request->tasks[i]};
+		load->bytes += request->tasks[i].document.length;
 	}
 	if (request->looks) {
-		struct broker_look *look = &trip->looks[trip->look_count++];
+		struct broker_look *look = &load->looks[load->look_count++];
 		memset(look, 0, sizeof *look);
 		memcpy(look->id, request->id, sizeof look->id);
 		look->watch = request->watch;
 	}
-	trip->requests[trip->request_count++] = request;
+	load->requests[load->request_count++] = request;
 	request->then = then;
 	request->stage = REQUEST_ASKING;
 }
@@ -75,20 +85,60 @@ struct said {
 	int stored, looked;
 };
 
-static struct said call(struct trip *trip, struct broker_batch *words, struct link *link, struct error *error)
+static void hand_out(struct trip *trip, struct said said, const struct error *error)
 {
-	int64_t until;
+	struct trip_load *load = &trip->sent;
+	const struct broker_submission *submissions = load->submissions;
+	const struct broker_look *looks = load->looks;
 
-	int status = link_begin(link, &until, error);
-	if (status < 0)
-		return (struct said){status, status};
-	words->submissions = trip->submissions;
-	words->submission_count = trip->submission_count;
-	words->looks = trip->looks;
-	words->look_count = trip->look_count;
-	words->created_ms = clock_wall_ms();
-	words->source = TASK_SOURCE_HTTP;
-	status = broker_batch(link->broker, words, until, error);
+	for (size_t i = 0; i < load->request_count; i++) {
+		struct request *request = load->requests[i];
+		struct trip_result result = {.status = request->task_count > 0 ? said.stored : said.looked,
+			.error = error,
+			.submissions = submissions,
+			.look = request->looks ? looks : NULL};
+		submissions += request->task_count;
+		looks += request->looks;
+		request->then(request, &result);
+	}
+	broker_batch_fini(&trip->words);
+	load->request_count = load->submission_count = load->look_count = load->bytes = 0;
+}
+
+bool trip_leave(struct trip *trip, struct link *link)
+{
+	if (trip->under_way || trip->next.request_count == 0)
+		return false;
+	struct trip_load load = trip->next;
+	trip->next = trip->sent; /* empty, but for its arrays */
+	trip->sent = load;
+	trip->words = (struct broker_batch){
+		.submissions = load.submissions,
+		.submission_count = load.submission_count,
+		.looks = load.looks,
+		.look_count = load.look_count,
+		.created_ms = clock_wall_ms(),
+		.source = TASK_SOURCE_HTTP,
+	};
+	int status = link_begin(link, &trip->until_mono_ns, &trip->error);
+	if (status < 0) {
+		hand_out(trip, (struct said){status, status}, &trip->error);
+		return true;
+	}
+	trip->status = broker_batch_send(link->broker, &trip->words, trip->until_mono_ns, &trip->error);
+	trip->under_way = true;
+	return true;
+}
+
+static struct said receive(struct trip *trip, struct link *link)
+{
+	struct broker_batch *words = &trip->words;
+	struct error *error = &trip->error;
+	const int64_t until = trip->until_mono_ns;
+	int status = trip->status;
+
+	if (status == 0)
+		status = broker_batch_receive(link->broker, words, until, error);
 	/* A broker that was started anew has cut the connection, and is there: once more. Saying it twice does no harm. */
 	if (status == BROKER_AWAY && clock_mono_ns() < until - CLOCK_NS_PER_S / 2)
 		status = broker_batch(link->broker, words, until, error);
@@ -102,36 +152,10 @@ static struct said call(struct trip *trip, struct broker_batch *words, struct li
 	return said;
 }
 
-static void hand_out(struct trip *trip, struct said said, const struct error *error)
+void trip_arrive(struct trip *trip, struct link *link)
 {
-	const struct broker_submission *submissions = trip->submissions;
-	const struct broker_look *looks = trip->looks;
-	size_t count = trip->request_count;
-
-	/* A continuation may not add to the trip that brought it. */
-	for (size_t i = 0; i < count; i++) {
-		struct request *request = trip->requests[i];
-		struct trip_result result = {.status = request->task_count > 0 ? said.stored : said.looked,
-			.error = error,
-			.submissions = submissions,
-			.look = request->looks ? looks : NULL};
-		submissions += request->task_count;
-		looks += request->looks;
-		request->then(request, &result);
-	}
-	assert(trip->request_count == count);
-}
-
-bool trip_run(struct trip *trip, struct link *link)
-{
-	struct broker_batch words = {0};
-	struct error error = {""};
-
-	if (trip->request_count == 0)
-		return false;
-	struct said said = call(trip, &words, link, &error);
-	hand_out(trip, said, &error);
-	broker_batch_fini(&words);
-	trip->request_count = trip->submission_count = trip->look_count = trip->bytes = 0;
-	return true;
+	if (!trip->under_way)
+		return;
+	trip->under_way = false;
+	hand_out(trip, receive(trip, link), &trip->error);
 }

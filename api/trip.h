@@ -1,7 +1,8 @@
 /* trip: all submissions and look-ups of one turn of the loop, said to the broker in one round trip.
  *
- * A route's function adds its request (tasks, and one look-up at most); after the turn trip_run makes the call and gives
- * each request its part by request->then. One thread. */
+ * A route's function adds its request (tasks, and one look-up at most) to the load that is being collected. trip_leave sends
+ * it; while the broker does its part, the answers of the trip before go out and the next load comes in; trip_arrive receives
+ * the reply and gives each request its part by request->then. One load is under way at most. One thread. */
 #ifndef MUSTER_API_TRIP_H
 #define MUSTER_API_TRIP_H
 
@@ -13,7 +14,7 @@
 
 struct link;
 
-struct trip {
+struct trip_load {
 	struct request **requests;             /* owned array of borrowed requests */
 	struct broker_submission *submissions; /* owned */
 	struct broker_look *looks;             /* owned */
@@ -21,6 +22,15 @@ struct trip {
 	size_t submission_count, submission_room;
 	size_t look_count, look_room;
 	size_t bytes; /* of documents */
+};
+
+struct trip {
+	struct trip_load next, sent;
+	struct broker_batch words; /* of what was sent */
+	int64_t until_mono_ns;     /* its deadline */
+	bool under_way;
+	int status; /* of sending it; with `error` where it failed */
+	struct error error;
 };
 
 void trip_fini(struct trip *trip);
@@ -32,7 +42,11 @@ bool trip_has_room(const struct trip *trip);
 void trip_add(struct trip *trip, struct request *request,
 	void (*then)(struct request *request, const struct trip_result *result));
 
-/* Makes the call, if there is anything to say, and hands out its results. Returns whether there was. */
-bool trip_run(struct trip *trip, struct link *link);
+/* Sends what was collected, unless there is nothing, or a load is under way. Returns whether there was anything; what could
+ * not be sent has been handed out as a failure. */
+bool trip_leave(struct trip *trip, struct link *link);
+
+/* Waits for the reply to what is under way, if anything is, and hands out its results. */
+void trip_arrive(struct trip *trip, struct link *link);
 
 #endif

@@ -162,8 +162,16 @@ struct broker_batch {
 	struct broker_look *looks;
 	size_t look_count;
 	void *reply; /* owned */
+	/* between the two halves: */
+	int64_t sent_at_mono_ns; /* 0: nothing was */
+	bool waits_for_copy;
 };
 int broker_batch(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error);
+/* The same in two halves, for who has other work while the broker does its part: nothing else may be said over this
+ * connection between them. A batch that has nothing to say is not sent. After a failure of the first half there is no
+ * second one. */
+int broker_batch_send(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error);
+int broker_batch_receive(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error);
 void broker_batch_fini(struct broker_batch *batch);
 
 enum broker_cancel {

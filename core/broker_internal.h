@@ -136,6 +136,10 @@ int broker_call_integer(struct broker *broker, int64_t until_mono_ns, int64_t *r
 /* Sends without receiving. */
 int broker_send(struct broker *broker, int64_t until_mono_ns, struct error *error);
 
+/* Receives what broker_send has asked for: a reply for each command, as broker_exchange does. */
+int broker_receive(
+	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error);
+
 /* Replies that have arrived, without waiting: 1 and one reply, 0: none yet, BROKER_AWAY. */
 int broker_receive_arrived(struct broker *broker, redisReply **ret_reply, struct error *error);
 

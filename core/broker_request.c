@@ -366,6 +366,20 @@ int broker_exchange(
 	return 0;
 }
 
+int broker_receive(
+	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error)
+{
+	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
+	int status = 0;
+	for (size_t i = 0; i < broker->command_count && status == 0; i++)
+		status = receive(broker, patience, &replies[i], error);
+	if (status < 0)
+		free_replies(replies, 0, broker->command_count);
+	else
+		memcpy(ret_replies, replies, broker->command_count * sizeof replies[0]);
+	return status;
+}
+
 int broker_run_here(
 	struct broker *broker, const struct broker_patience *patience, redisReply **ret_replies, struct error *error)
 {

@@ -1,5 +1,7 @@
 #include "core/broker_internal.h"
 
+#include "core/clock.h"
+
 #include <assert.h>
 #include <errno.h>
 #include <stdio.h>
@@ -144,37 +146,90 @@ static int read_batch(redisReply **replies, struct broker_batch *batch)
 	return 0;
 }
 
-static int run_batch(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error)
+static int begin_batch(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error)
 {
-	struct broker_patience patience = {.until_mono_ns = until_mono_ns, .stop_fd = -1};
-	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
-
+	batch->reply = NULL;
+	batch->sent_at_mono_ns = 0;
+	batch->waits_for_copy = false;
+	int status = batch->submission_count > 0 ? broker_begin_durable(broker, until_mono_ns, error)
+						 : broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
 	if (batch->submission_count > 0)
 		append_submissions(broker, batch);
 	if (batch->look_count > 0)
 		append_looks(broker, batch);
-	const bool waits = batch->submission_count > 0 && broker_append_copy(broker, until_mono_ns);
+	if (batch->submission_count > 0)
+		batch->waits_for_copy = broker_append_copy(broker, until_mono_ns);
+	return 0;
+}
+
+static void free_replies(redisReply **replies, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		broker_reply_free(&replies[i]);
+}
+
+/* Takes the replies over. */
+static int end_batch(struct broker *broker, struct broker_batch *batch, redisReply **replies, struct error *error)
+{
 	const size_t count = broker->command_count;
-	int status = broker_run(broker, &patience, replies, error);
-	if (status < 0)
-		return status;
-	if (waits)
+	int status = 0;
+
+	if (batch->waits_for_copy)
 		status = broker_check_copy(broker, replies[count - 1], error);
 	if (status == 0 && read_batch(replies, batch) < 0)
 		status = broker_surprise(broker, error);
-	for (size_t i = 0; i < count; i++)
-		broker_reply_free(&replies[i]);
+	free_replies(replies, count);
 	return status;
 }
 
 int broker_batch(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error)
 {
-	batch->reply = NULL;
-	int status = batch->submission_count > 0 ? broker_begin_durable(broker, until_mono_ns, error)
-						 : broker_begin(broker, until_mono_ns, error);
-	if (status < 0 || batch->submission_count + batch->look_count == 0)
+	int status = begin_batch(broker, batch, until_mono_ns, error);
+	if (status < 0 || broker->command_count == 0)
 		return status;
-	return run_batch(broker, batch, until_mono_ns, error);
+	struct broker_patience patience = {.until_mono_ns = until_mono_ns, .stop_fd = -1};
+	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
+	status = broker_run(broker, &patience, replies, error);
+	return status < 0 ? status : end_batch(broker, batch, replies, error);
+}
+
+int broker_batch_send(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error)
+{
+	int status = begin_batch(broker, batch, until_mono_ns, error);
+	if (status < 0 || broker->command_count == 0)
+		return status;
+	batch->sent_at_mono_ns = clock_mono_ns();
+	return broker_send(broker, until_mono_ns, error);
+}
+
+static bool any_refusal(redisReply *const *replies, size_t count)
+{
+	for (size_t i = 0; i < count; i++)
+		if (replies[i]->type == REDIS_REPLY_ERROR)
+			return true;
+	return false;
+}
+
+int broker_batch_receive(struct broker *broker, struct broker_batch *batch, int64_t until_mono_ns, struct error *error)
+{
+	if (batch->sent_at_mono_ns == 0)
+		return 0;
+	struct broker_patience patience = {.until_mono_ns = until_mono_ns, .stop_fd = -1};
+	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
+	int status = broker_receive(broker, &patience, replies, error);
+	if (status < 0)
+		return status;
+	if (!any_refusal(replies, broker->command_count)) {
+		if (broker->histogram)
+			scoreboard_observe(broker->histogram, (clock_mono_ns() - batch->sent_at_mono_ns) / 1000);
+		return end_batch(broker, batch, replies, error);
+	}
+	/* A lost script, a cluster's other node, a full Redis: said again in one piece, which does no harm, each finds its
+	 * treatment. */
+	free_replies(replies, broker->command_count);
+	return broker_batch(broker, batch, until_mono_ns, error);
 }
 
 void broker_batch_fini(struct broker_batch *batch)

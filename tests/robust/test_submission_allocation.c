@@ -93,7 +93,8 @@ static int hear(int fd)
 		(void)poll(entries, 1, 0);
 		http_ready(api.http, entries);
 		http_run(api.http);
-		(void)trip_run(&api.trip, &api.link);
+		(void)trip_leave(&api.trip, &api.link);
+		trip_arrive(&api.trip, &api.link);
 		got = recv(fd, answer + length, sizeof answer - 1 - length, MSG_DONTWAIT);
 		length += got > 0 ? (size_t)got : 0;
 	}
