@@ -68,6 +68,9 @@ static void look_at_broker(struct checks *checks, const struct broker_state *sta
 	int percent = broker_memory_percent(state);
 	char time[CLOCK_TEXT_SIZE];
 
+	if (state->disk_fails)
+		fail(checks, CHECK_BROKER,
+			"the broker cannot write its append-only file (a full disk?), and takes nothing until it can");
 	if (percent >= BROKER_MEMORY_WARN_PERCENT)
 		warn(checks, CHECK_BROKER, "%d %% of the broker's memory (%lld of %lld bytes) are in use%s", percent,
 			(long long)state->memory_bytes, (long long)state->memory_limit,

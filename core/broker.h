@@ -231,6 +231,7 @@ struct broker_state {
 	int64_t memory_bytes, memory_limit; /* used_memory, and its bound or 0 */
 	int64_t unaccounted;                /* tasks: submitted + revived − ended − live */
 	int64_t emptied_ms;                 /* wall: when all was deleted behind our back (broker_mark); 0: never */
+	bool disk_fails; /* its append-only file cannot be written: it refuses what would change anything */
 };
 
 enum { BROKER_MEMORY_WARN_PERCENT = 80 };

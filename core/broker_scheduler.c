@@ -172,6 +172,12 @@ static int64_t info_number(const redisReply *info, const char *name)
 	return value ? strtoll(value, NULL, 10) : 0;
 }
 
+static bool info_says(const redisReply *info, const char *name, const char *word)
+{
+	const char *value = info->type == REDIS_REPLY_STRING ? broker_info(info, name) : NULL;
+	return value && strncmp(value, word, strlen(word)) == 0;
+}
+
 int broker_depths(struct broker *broker, struct broker_depth *depths, struct broker_state *ret_state,
 	int64_t until_mono_ns, struct error *error)
 {
@@ -182,23 +188,25 @@ int broker_depths(struct broker *broker, struct broker_depth *depths, struct bro
 	broker_script(broker, SCRIPT_DEPTHS, broker_list_arguments(broker) + broker_queue_arguments(broker));
 	broker_append_lists(broker);
 	broker_append_queues(broker);
-	broker_command(broker, "INFO", 1);
+	broker_command(broker, "INFO", 2);
 	broker_argument_text(broker, "memory");
+	broker_argument_text(broker, "persistence");
 	struct broker_patience patience = {.until_mono_ns = until_mono_ns, .stop_fd = -1};
 	redisReply *replies[BROKER_COMMANDS_MAX] = {NULL};
 	status = broker_run(broker, &patience, replies, error);
 	if (status < 0)
 		return status;
 	_cleanup_(broker_reply_free) redisReply *numbers = replies[0];
-	_cleanup_(broker_reply_free) redisReply *memory = replies[1];
+	_cleanup_(broker_reply_free) redisReply *info = replies[1];
 	size_t columns = DEPTH_COLUMNS * queue_count;
 	if (numbers->type != REDIS_REPLY_ARRAY || numbers->elements != columns + 2)
 		return broker_surprise(broker, error);
 	read_depths(numbers, depths, queue_count);
-	*ret_state = (struct broker_state){.memory_bytes = info_number(memory, "used_memory"),
-		.memory_limit = info_number(memory, "maxmemory"),
+	*ret_state = (struct broker_state){.memory_bytes = info_number(info, "used_memory"),
+		.memory_limit = info_number(info, "maxmemory"),
 		.unaccounted = integer_of(numbers->element[columns]),
-		.emptied_ms = integer_of(numbers->element[columns + 1])};
+		.emptied_ms = integer_of(numbers->element[columns + 1]),
+		.disk_fails = info_says(info, "aof_last_write_status", "err")};
 	return 0;
 }
 
