@@ -5,7 +5,7 @@
 
 Orders on stdin, one a line: `cut SEED LEAST MOST` each connection, old or new, is cut after so many more bytes in one of
 its directions; `delay LEAST_MS MOST_MS` each piece waits so long; `part` nothing passes any more, as when a cable is
-pulled; `calm` none of these. Answers each with the number of connections cut so far."""
+pulled; `replace OLD NEW` (hexadecimal, of one length) changes what is said to Redis; `calm` none of these. Answers each with the number of connections cut so far."""
 
 import asyncio
 import contextlib
@@ -18,7 +18,7 @@ import sys
 class Relay:
     def __init__(self, target):
         self.target, self.links, self.cuts = target, set(), 0
-        self.random, self.bytes, self.delay = random.Random(0), None, None
+        self.random, self.bytes, self.delay, self.lie = random.Random(0), None, None, None
         self.joined = asyncio.Event()
         self.joined.set()
 
@@ -47,10 +47,12 @@ class Relay:
             self.random, self.bytes = random.Random(int(words[1])), (int(words[2]), int(words[3]))
         elif words[0] == "delay":
             self.delay = (float(words[1]) / 1000, float(words[2]) / 1000)
+        elif words[0] == "replace":
+            self.lie = (bytes.fromhex(words[1]), bytes.fromhex(words[2]))
         elif words[0] == "part":
             self.joined.clear()
         else:
-            self.bytes = self.delay = None
+            self.bytes = self.delay = self.lie = None
             self.joined.set()
         for link in self.links:
             link.left = self.budget()
@@ -69,6 +71,8 @@ class Link:
                 if self.relay.delay:
                     await asyncio.sleep(self.relay.random.uniform(*self.relay.delay))
                 await self.relay.joined.wait()
+                if self.relay.lie and direction == 0:
+                    data = data.replace(*self.relay.lie)
                 left = self.left[direction]
                 if left is not None and len(data) >= left:
                     writer.write(data[:left])

@@ -49,6 +49,49 @@ def test_the_embedded_broker_killed_under_load_loses_and_doubles_nothing(muster)
     assert pids(m) == before, "no worker noticed more than a pause"
 
 
+SLOW_DISK = """
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <time.h>
+
+static int late(const char *name, int fd)
+{
+	const struct timespec pause = {.tv_nsec = 200 * 1000000};
+	int (*call)(int) = (int (*)(int))dlsym(RTLD_NEXT, name);
+
+	nanosleep(&pause, NULL);
+	return call(fd);
+}
+
+int fdatasync(int fd) { return late("fdatasync", fd); }
+int fsync(int fd) { return late("fsync", fd); }
+"""
+
+
+@pytest.fixture
+def slow_disk(folder):
+    """The environment of a musterd on whose disk each sync takes 200 ms longer."""
+    (folder / "slow.c").write_text(SLOW_DISK)
+    subprocess.run(["cc", "-shared", "-fPIC", "-O1", "-o", str(folder / "slow.so"), str(folder / "slow.c"), "-ldl"], check=True)
+    return {"LD_PRELOAD": str(folder / "slow.so"),
+            "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":verify_asan_link_order=0"}
+
+
+@pytest.mark.parametrize("durability", ["process", "power"])
+def test_the_embedded_broker_on_a_slow_disk_killed_under_load_loses_and_doubles_nothing(muster, slow_disk, durability):
+    m = muster({**FOUR, "durability": durability}, env=slow_disk, timeout=30)
+    assert "slow.so" in open(f"/proc/{m.role('broker').pid}/maps").read()
+    before = pids(m)
+    with Load(m) as load:
+        for _ in range(3):
+            load.goes_on(25 if durability == "power" else 200, 60)
+            dead = m.kill_role("broker")
+            m.another("broker", dead)
+        load.goes_on(25, 60)
+    load.assert_each_ran_once(90)
+    assert pids(m) == before, "no worker noticed more than a pause"
+
+
 def test_an_append_only_file_cut_in_mid_record_loads(muster):
     m = muster()
     ids = m.submit_many([{"class": "Demo", "method": "noop", "delay": "1h"}] * 50)
@@ -355,3 +398,21 @@ def test_what_cannot_be_accounted_for_is_said(muster):
     m.redis.zadd(scheduled, {element: due})
     m.wait_log("accounted for again")
     assert m.metrics().value("muster_tasks_unaccounted") == 0
+
+
+def test_a_script_that_loses_tasks_is_found_out(muster, redis_server, relay):
+    """On the way to Redis the line that puts a task behind the others again, for its next execution, is made one that does
+    nothing."""
+    good, bad = b"push_tail(line, lists[line], elements)", b"assert   (line, lists[line], elements)"
+    assert good in (REPO / "core" / "broker" / "lease.lua").read_bytes()
+    line = relay(redis_server())
+    line.order(f"replace {good.hex()} {bad.hex()}")
+    m = muster({"broker": line.url})
+    kept = m.submit_many([{"class": "Demo", "method": "add", "param": [1, 2]}] * 10)
+    lost = m.submit_many([{"class": "Demo", "method": "retry", "param": ["again"], "retry": 2}] * 3)
+    for id_ in kept:
+        assert m.wait_task(id_)["result"] == 3
+    until(lambda: m.metrics().value("muster_tasks_unaccounted") == 3)
+    said, = m.wait_log("unaccounted for", "unaccounted=3", timeout=15)
+    assert "ERROR" in said.upper()
+    assert all(m.task(id_)["state"] not in ("succeeded", "dead") for id_ in lost)
