@@ -107,6 +107,13 @@ bool access_check(struct request *request, const char *authorization)
 	return check_queue(request);
 }
 
+const char *access_role(const struct request *request)
+{
+	if (request->token)
+		return role_names[request->token->role + 1];
+	return request->api->node->config->auth.token_count == 0 ? role_names[ROUTE_ADMIN] : "none";
+}
+
 bool access_sees_queue(const struct request *request, const char *queue)
 {
 	const struct config_token *token = request->token;

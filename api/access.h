@@ -15,6 +15,9 @@
  * its path names. Returns whether the call may go on; if not, it is answered: 401 or 403. */
 bool access_check(struct request *request, const char *authorization);
 
+/* The caller's role, by name; who needs no token has admin's, who shows no known one has "none". */
+const char *access_role(const struct request *request);
+
 /* Whether the caller may see and change what is in the queue of that name; if not, it is answered: 403. To be asked by
  * every route that learns of a queue elsewhere than from {queue} in its path. */
 bool access_queue(struct request *request, const char *queue);

@@ -26,6 +26,7 @@ static void close_api(struct api *api)
 {
 	http_close(api->http);
 	waits_close(&api->waits);
+	audit_close(&api->audit);
 	trip_fini(&api->trip);
 	link_close(&api->link);
 	free(api);
@@ -69,6 +70,8 @@ static int open_api(struct api **ret_api, const struct node *node)
 	api->link.context = api;
 	if (status == 0)
 		status = waits_open(&api->waits, node->config);
+	if (status == 0)
+		status = audit_open(&api->audit, node->audit);
 	if (status == 0)
 		status = http_open(&api->http, api);
 	if (status < 0) {

@@ -8,6 +8,7 @@
 #include "api/state.h"
 #include "api/stream.h"
 #include "core/clock.h"
+#include "core/id.h"
 #include "core/units.h"
 
 #include <stdlib.h>
@@ -21,8 +22,11 @@ enum {
 	DISCARD_MAX = 64 * 1024 * 1024, /* what is read of a refused body, so that its sender reads the answer */
 };
 
+static const char request_id_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/+=@-";
+
 struct headers { /* those that matter before the body is read; NULL: absent */
-	const char *version, *host, *authorization, *origin, *fetch_site, *type, *encoding, *length, *transfer, *expect;
+	const char *version, *host, *authorization, *origin, *fetch_site, *request_id, *type, *encoding, *length,
+		*transfer, *expect;
 };
 
 static const struct {
@@ -35,6 +39,7 @@ static const struct {
 	{"Content-Length", offsetof(struct headers, length)},
 	{"Transfer-Encoding", offsetof(struct headers, transfer)},
 	{"Content-Encoding", offsetof(struct headers, encoding)},
+	{"X-Request-Id", offsetof(struct headers, request_id)},
 	{"Expect", offsetof(struct headers, expect)},
 	{"Origin", offsetof(struct headers, origin)},
 	{"Sec-Fetch-Site", offsetof(struct headers, fetch_site)},
@@ -155,11 +160,13 @@ static enum MHD_Result send_answer(struct request *request, struct MHD_Connectio
 		(void)MHD_add_response_header(response, "Content-Type", answer->type);
 	(void)MHD_add_response_header(response, "Cache-Control", "no-store");
 	(void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	(void)MHD_add_response_header(response, "X-Request-Id", request->request_id);
 	if (answer->header)
 		(void)MHD_add_response_header(response, answer->header, answer->value);
 	enum MHD_Result result = MHD_queue_response(connection, (unsigned)answer->status, response);
 	MHD_destroy_response(response);
 	count(request);
+	audit_note(&request->api->audit, request);
 	return result;
 }
 
@@ -254,7 +261,7 @@ static void check_headers(struct request *request, const struct http_door *door,
 		.tokens = request->api->node->config->auth.token_count > 0,
 		.loopback = door->loopback,
 		.unix_socket = door->unix_socket,
-		.changes = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "OPTIONS") != 0,
+		.changes = request->changes,
 		.host = headers->host,
 		.origin = headers->origin,
 		.fetch_site = headers->fetch_site,
@@ -292,6 +299,17 @@ static bool is_answered_at_once(const struct request *request, const struct head
 	return headers->expect || units_parse_integer(headers->length, 0, DISCARD_MAX, &length) < 0;
 }
 
+/* A client's own id is kept if it can stand in a header and a log line as it is. */
+static void take_request_id(struct request *request, const char *own)
+{
+	size_t length = own ? strlen(own) : 0;
+
+	if (length == 0 || length > REQUEST_ID_MAX || strspn(own, request_id_characters) != length)
+		id_generate(request->request_id);
+	else
+		memcpy(request->request_id, own, length + 1);
+}
+
 static enum MHD_Result begin(struct http_door *door, struct MHD_Connection *connection, const char *path,
 	const char *method, const char *version, void **context)
 {
@@ -305,7 +323,11 @@ static enum MHD_Result begin(struct http_door *door, struct MHD_Connection *conn
 	request->door = door;
 	request->connection = connection;
 	request->began_mono_ns = clock_mono_ns();
+	request->method = method;
+	request->path = path;
+	request->changes = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "OPTIONS") != 0;
 	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &headers);
+	take_request_id(request, headers.request_id);
 	check_headers(request, door, path, method, &headers);
 	return is_answered_at_once(request, &headers) ? send_answer(request, connection) : MHD_YES;
 }
@@ -407,4 +429,14 @@ const char *request_query(const struct request *request, const char *name)
 		    request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL) != MHD_YES)
 		return NULL;
 	return value ? value : "";
+}
+
+struct peer request_peer(const struct request *request)
+{
+	const union MHD_ConnectionInfo *address =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	const union MHD_ConnectionInfo *fd =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+
+	return peer_of(address ? address->client_addr : NULL, fd ? fd->connect_fd : -1);
 }

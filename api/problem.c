@@ -8,8 +8,9 @@
 
 void problem_with(struct request *request, int status, const char *detail, const char *member, json_t *value)
 {
-	json_t *body = json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", http_reason(status), "status",
-		status, "detail", answer_text(detail, ERROR_TEXT_MAX));
+	json_t *body = json_pack("{s:s, s:s, s:i, s:o, s:o}", "type", "about:blank", "title", http_reason(status),
+		"status", status, "detail", answer_text(detail, ERROR_TEXT_MAX), "request_id",
+		answer_text(request->request_id, REQUEST_ID_MAX));
 
 	if (member && (!body || json_object_set(body, member, value) != 0)) {
 		json_decref(body);

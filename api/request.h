@@ -6,6 +6,7 @@
 #ifndef MUSTER_API_REQUEST_H
 #define MUSTER_API_REQUEST_H
 
+#include "api/peer.h"
 #include "core/broker.h"
 #include "core/buffer.h"
 #include "core/task.h"
@@ -21,6 +22,7 @@ struct stream;
 
 enum {
 	REQUEST_ARGUMENTS = 2,     /* most {placeholders} in a pattern */
+	REQUEST_ID_MAX = 64,       /* characters of X-Request-Id */
 	REQUEST_ARGUMENT_MAX = 80, /* bytes of one, with its NUL; no name of ours is longer */
 };
 
@@ -54,10 +56,13 @@ struct trip_result {
 
 struct request {
 	struct api *api;
-	struct http_door *door;           /* http.c's: where it came in */
-	void *connection;                 /* http.c's; NULL: the client has gone, nothing will be answered */
-	const struct route *route;        /* the row that counts it */
-	const struct config_token *token; /* its caller's; NULL: none is needed */
+	struct http_door *door;              /* http.c's: where it came in */
+	void *connection;                    /* http.c's; NULL: the client has gone, nothing will be answered */
+	const struct route *route;           /* the row that counts it */
+	const struct config_token *token;    /* its caller's; NULL: none is needed */
+	const char *method, *path;           /* libmicrohttpd's, as long as `connection` is there; decoded */
+	bool changes;                        /* its method says that it may change something */
+	char request_id[REQUEST_ID_MAX + 1]; /* the client's X-Request-Id, or one of our making */
 	char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX];
 	struct buffer body;
 	struct stream *stream; /* owned: the body is NDJSON; NULL: it is not */
@@ -85,6 +90,9 @@ struct request {
 
 /* The value of a query parameter: NULL when it is absent; "" when it has no value. */
 const char *request_query(const struct request *request, const char *name);
+
+/* Who is at the other end; the client must not have gone. */
+struct peer request_peer(const struct request *request);
 
 /* ---- answers: each completes the request; the last one counts ---- */
 

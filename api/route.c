@@ -1,5 +1,6 @@
 #include "api/route.h"
 
+#include "api/audit.h"
 #include "api/health.h"
 #include "api/metrics.h"
 #include "api/page.h"
@@ -7,6 +8,7 @@
 #include "api/queues.h"
 #include "api/reload.h"
 #include "api/tasks.h"
+#include "api/whoami.h"
 #include "api/workers.h"
 #include "core/scoreboard.h"
 
@@ -51,6 +53,8 @@ const struct route routes[] = {
 	{"DELETE", "/v1/schedules/{name}", ROUTE_ADMIN, later, ROUTE_BODY_ANY, ROUTE_ANY},
 	{"POST", "/v1/reload", ROUTE_ADMIN, reload_post, ROUTE_BODY_NONE, NULL},
 	{"GET", "/v1/events", ROUTE_READ, later, ROUTE_BODY_ANY, ROUTE_ANY},
+	{"GET", "/v1/whoami", ROUTE_READ, whoami_get, ROUTE_BODY_NONE, NULL},
+	{"GET", "/v1/audit", ROUTE_ADMIN, audit_list, ROUTE_BODY_NONE, ROUTE_ANY},
 	{"GET", "/healthz", ROUTE_OPEN, health_alive, ROUTE_BODY_NONE, ROUTE_ANY},
 	{"GET", "/readyz", ROUTE_OPEN, health_ready, ROUTE_BODY_NONE, ROUTE_ANY},
 	{"GET", "/metrics", ROUTE_READ, metrics_get, ROUTE_BODY_NONE, ROUTE_ANY},

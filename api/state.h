@@ -2,6 +2,7 @@
 #ifndef MUSTER_API_STATE_H
 #define MUSTER_API_STATE_H
 
+#include "api/audit.h"
 #include "api/idle.h"
 #include "api/link.h"
 #include "api/promise.h"
@@ -23,7 +24,8 @@ struct api {
 	struct waits waits;
 	struct idle idle;
 	struct stream *streams; /* bodies of NDJSON that are arriving; owned by their requests */
-	struct http *http;      /* owned */
+	struct audit audit;
+	struct http *http; /* owned */
 };
 
 #endif

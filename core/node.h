@@ -23,6 +23,7 @@ struct node {
 	int bell_guardian;    /* eventfd: somebody asks for a reload */
 	int config_text;      /* memfd: the text of the configuration file that holds */
 	int secrets;          /* memfd: what the files hold that it names */
+	int audit;            /* memfd: api's record of who has changed what */
 	char module_dir[512]; /* where modules without a slash in their name are looked for */
 	int lock;             /* flock on <state_dir>/lock */
 	int demo_dir;         /* descriptor of <state_dir>/demo, or -1 */

@@ -18,10 +18,11 @@ enum { PROCESS_PROMISE_MS = 10000 }; /* of api and scheduler, at their start */
 
 static __attribute__((noreturn)) void be_api(const struct node *node)
 {
-	int keep[NODE_LISTENERS_MAX + 4] = {node->lock, node->control_api[1], node->config_text, node->secrets};
+	int keep[NODE_LISTENERS_MAX + 5] = {
+		node->lock, node->control_api[1], node->config_text, node->secrets, node->audit};
 
-	memcpy(keep + 4, node->listeners, sizeof *keep * (size_t)node->listener_count);
-	process_keep(keep, 4 + (size_t)node->listener_count);
+	memcpy(keep + 5, node->listeners, sizeof *keep * (size_t)node->listener_count);
+	process_keep(keep, 5 + (size_t)node->listener_count);
 	process_become(node, ROW_API, SIGKILL);
 	process_leave(api_main(node, process_stop_descriptor()));
 }

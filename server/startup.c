@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -332,7 +333,8 @@ int startup_open_channels(struct node *node, struct error *error)
 	node->bell_supervisor = io_bell_new();
 	node->bell_scheduler = io_bell_new();
 	node->bell_guardian = io_bell_new();
-	if (node->bell_supervisor < 0 || node->bell_scheduler < 0 || node->bell_guardian < 0 ||
+	node->audit = memfd_create("muster-audit", MFD_CLOEXEC);
+	if (node->audit < 0 || node->bell_supervisor < 0 || node->bell_scheduler < 0 || node->bell_guardian < 0 ||
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, node->control_api) != 0 ||
 		socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, node->control_scheduler) != 0)
 		return error_set(error, -errno, "cannot make channels between processes: %s", strerror(errno));

@@ -166,7 +166,7 @@ EXTRA_DIST += tests/lua/test_priority.py tests/system/test_dry_run.py tests/syst
 	tests/system/test_priority.py
 
 # Who may, and what may not be.
-EXTRA_DIST += tests/system/test_auth.py
+EXTRA_DIST += tests/system/test_audit.py tests/system/test_auth.py
 
 EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
 	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py \
