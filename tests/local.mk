@@ -214,7 +214,9 @@ EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.p
 	tests/fuzz/element.dict tests/fuzz/fuzz.h tests/fuzz/http.c tests/fuzz/http.dict tests/fuzz/local.mk \
 	tests/fuzz/record.c tests/fuzz/record.dict tests/fuzz/run tests/fuzz/scripts.py tests/fuzz/units.c \
 	tests/fuzz/units.dict \
-	tests/exec-kit/driver.py tests/exec-kit/kit tests/exec-kit/kit.php tests/fixtures/fend/bootstrap.php \
+	tests/exec-kit/driver.py tests/exec-kit/kit tests/exec-kit/kit.mjs tests/exec-kit/kit.php \
+	tests/exec-kit/kit.sh tests/exec-kit/kit_tasks.py tests/fixtures/fend/bootstrap.php \
 	tests/fixtures/fend/router.php tests/fixtures/fend/tasks/App/Mailer.php tests/fixtures/fend/tasks/BaseTask.php \
-	tests/fixtures/fend/tasks/OrderTask.php tests/fixtures/seed-document.md tests/sdk/conftest.py \
-	tests/sdk/test_kit.py tests/sdk/test_php.py
+	tests/fixtures/fend/tasks/OrderTask.php tests/fixtures/node/tasks.mjs tests/fixtures/python/plain.py \
+	tests/fixtures/python/tasks.py tests/fixtures/seed-document.md tests/sdk/conftest.py tests/sdk/test_kit.py \
+	tests/sdk/test_node.py tests/sdk/test_php.py tests/sdk/test_python.py tests/system/test_sdk_clients.py

@@ -128,13 +128,18 @@ class Child:
             raise Fault(f"none of the protocol's messages: {text[:300]!r}")
         return message
 
+    def message(self):
+        """The next message; a Fault when there is none."""
+        message = self.line()
+        if message is None:
+            raise Fault(f"ended without an answer; standard error: {self.errors[-1000:].decode(errors='replace')}")
+        return message
+
     def end(self, id_=None):
         """Reads on to a task's answer."""
         notices = []
         while True:
-            message = self.line()
-            if message is None:
-                raise Fault(f"ended without an answer, after {notices}; standard error: {self.errors[-1000:].decode(errors='replace')}")
+            message = self.message()
             if id_ is not None and message.get("id", id_) != id_:
                 raise Fault(f"speaks of {message['id']}, but it was given {id_}")
             if any(kind in message for kind in ANSWERS):

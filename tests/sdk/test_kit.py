@@ -9,9 +9,12 @@ from conftest import TESTS
 
 KIT = TESTS / "exec-kit"
 SDK = TESTS.parent / "sdk"
-# jq 1.6 computes with doubles, and a shell waits for the program that it runs.
+# JavaScript has one kind of number, jq 1.6 computes with doubles and reads 256 levels.
 ADAPTERS = [
     pytest.param(["php", SDK / "muster.php", KIT / "kit.php"], [], marks=pytest.mark.needs("php"), id="php"),
+    pytest.param([sys.executable, SDK / "muster.py", KIT / "kit_tasks.py"], ["--concurrent"], id="python"),
+    pytest.param(["node", SDK / "muster.mjs", KIT / "kit.mjs"], ["--concurrent", "--skip", "whole-floats"], marks=pytest.mark.needs("node"), id="node"),
+    pytest.param([KIT / "kit.sh"], ["--skip", "big-integers,whole-floats,deep"], marks=pytest.mark.needs("jq"), id="shell"),
 ]
 
 
