@@ -186,6 +186,14 @@ int broker_cancel(struct broker *broker, const char *id, int64_t until_mono_ns, 
 int broker_cancels(struct broker *broker, int64_t until_mono_ns, char (**ret_ids)[ID_MAX + 1], size_t *ret_count,
 	struct error *error);
 
+/* What a task keeps for its next execution: JSON text, kept for 30 days at most. `created_ms` (its head's) tells it from an
+ * earlier task of the same id. saved: *ret_json is owned (free()), NULL: nothing. */
+int broker_save(struct broker *broker, const char *id, int64_t created_ms, struct bytes json, int64_t until_mono_ns,
+	struct error *error);
+int broker_saved(struct broker *broker, const char *id, int64_t created_ms, int64_t until_mono_ns, char **ret_json,
+	struct error *error);
+int broker_forget_saved(struct broker *broker, const char *id, int64_t until_mono_ns, struct error *error);
+
 /* Subscribes this connection to ends of watched tasks; from then on only broker_fd and broker_next may be used. */
 int broker_subscribe(struct broker *broker, int64_t until_mono_ns, struct error *error);
 int broker_fd(const struct broker *broker); /* -1 while not connected */

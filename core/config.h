@@ -78,6 +78,18 @@ struct config_weight {
 	int weight; /* 1 … 1000 */
 };
 
+struct config_program {             /* a child that runs other people's code: of an exec handler, or of a service */
+	struct schema_strings argv; /* `exec`; count 0: none */
+	json_t *env;                /* an object, name → text or whole number; NULL: nothing but what is passed on */
+	char *cwd;                  /* absolute; NULL: only where there is no program */
+	char *umask;                /* octal digits; NULL: musterd's */
+	int64_t nice;               /* -20 … 19; SCHEMA_NONE: musterd's */
+	char *user;                 /* NULL: the worker's */
+	json_t *rlimits;            /* an object, name → bound (program_read_rlimit); NULL: musterd's */
+};
+
+enum config_mode { CONFIG_MODE_PERSISTENT, CONFIG_MODE_ONCE };
+
 struct config_pool {
 	char *name;
 	int64_t workers;
@@ -96,8 +108,11 @@ struct config_pool {
 };
 
 struct config_handler {
-	char *class;  /* the class, as tasks name it */
-	char *module; /* absolute path of the shared object */
+	char *class;                   /* as tasks name it; "*": whatever no other handler has */
+	char *module;                  /* absolute path of the shared object; NULL: it is a program */
+	struct config_program program; /* argv.count 0: it is a module */
+	int mode;                      /* enum config_mode */
+	int64_t concurrency;           /* tasks that one child runs at a time */
 };
 
 struct config_token { /* who may call the API */

@@ -49,6 +49,17 @@ bool config_is_loopback(const char *host, bool *ret_is_address);
 /* Relative to the file's directory. */
 void config_make_absolute(struct config_context *context, char **path);
 
+/* ---- config_program.c ---- */
+
+/* Checks of one value, for the tables. */
+int config_check_env(const json_t *value, struct error *error);
+int config_check_umask(const json_t *value, struct error *error);
+int config_check_rlimits(const json_t *value, struct error *error);
+
+/* What is said of a program that is given: its places become absolute, its user is looked for. Faults, below `pointer`, go
+ * into the context. */
+void config_check_program(struct config_context *context, struct config_program *program, const char *pointer);
+
 /* ---- config_broker.c ---- */
 
 /* Takes `broker` apart. `embedded` leaves path NULL. Returns 0, -EINVAL or -ENOMEM. */

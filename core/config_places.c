@@ -303,24 +303,44 @@ static void check_module(struct config_context *context, struct config_handler *
 			(unsigned)(file.st_mode & 07777));
 }
 
+static bool is_class(const struct config_handler *handler)
+{
+	return task_name_is_valid(handler->class, strlen(handler->class)) ||
+	       (strcmp(handler->class, "*") == 0 && handler->program.argv.count > 0);
+}
+
+/* What runs the class: one thing. */
+static void check_code(struct config_context *context, size_t index)
+{
+	struct config_handler *handler = &context->config->handlers[index];
+	char pointer[POINTER_MAX];
+
+	(void)snprintf(pointer, sizeof pointer, "/handlers/%zu/module", index);
+	if (handler->module != NULL && handler->program.argv.count > 0)
+		schema_fault(context->faults, pointer, "handler has both \"module\" and \"exec\"");
+	else if (handler->module != NULL)
+		check_module(context, handler, pointer);
+	else if (handler->program.argv.count == 0)
+		schema_fault(context->faults, pointer, "handler needs \"module\" or \"exec\"");
+	pointer[strlen(pointer) - strlen("/module")] = '\0';
+	config_check_program(context, &handler->program, pointer);
+}
+
 static void check_handler(struct config_context *context, size_t index)
 {
 	struct config_handler *handlers = context->config->handlers;
 	char pointer[POINTER_MAX];
 
 	(void)snprintf(pointer, sizeof pointer, "/handlers/%zu/class", index);
-	if (!task_name_is_valid(handlers[index].class, strlen(handlers[index].class)))
+	if (!is_class(&handlers[index]))
 		schema_fault(context->faults, pointer,
-			"\"class\" must be 1 to %d letters, digits, `_`, `.`, `\\` or `-`", TASK_NAME_MAX);
+			"\"class\" must be 1 to %d letters, digits, `_`, `.`, `\\` or `-`, or of a program \"*\"",
+			TASK_NAME_MAX);
 	for (size_t i = 0; i < index; i++)
 		if (strcmp(handlers[i].class, handlers[index].class) == 0)
 			schema_fault(context->faults, pointer, "\"class\": the class \"%.128s\" is there twice",
 				handlers[i].class);
-	(void)snprintf(pointer, sizeof pointer, "/handlers/%zu/module", index);
-	if (handlers[index].module == NULL)
-		schema_fault(context->faults, pointer, "handler needs \"module\"");
-	else
-		check_module(context, &handlers[index], pointer);
+	check_code(context, index);
 }
 
 /* ---- all together ---- */

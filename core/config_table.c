@@ -63,6 +63,17 @@ static int check_list(const json_t *value, struct error *error)
 	return error_set(error, -EINVAL, "must be the key of a Redis list, or {key, db}");
 }
 
+static int check_mode(const json_t *value, struct error *error)
+{
+	return strcmp(json_string_value(value), "once") != 0 ? 0
+							     : error_set(error, -EINVAL, "once is not available yet");
+}
+
+static int check_concurrency(const json_t *value, struct error *error)
+{
+	return json_integer_value(value) == 1 ? 0 : error_set(error, -EINVAL, "above 1 is not available yet");
+}
+
 static int check_weights(const json_t *value, struct error *error)
 {
 	if (json_is_object(value) || json_is_array(value))
@@ -71,6 +82,42 @@ static int check_weights(const json_t *value, struct error *error)
 }
 
 /* ---- the tables ---- */
+
+/* The rows of a struct config_program that lies at `base` in another struct. */
+#define PROGRAM(base, field) ((base) + offsetof(struct config_program, field))
+#define PROGRAM_MEMBERS(base, what)                                                                                    \
+	{.name = "exec", .type = SCHEMA_STRINGS, .offset = PROGRAM(base, argv), .maximum = 1024, .help = (what)},      \
+		{.name = "env",                                                                                        \
+			.type = SCHEMA_VALUE,                                                                          \
+			.offset = PROGRAM(base, env),                                                                  \
+			.check = config_check_env,                                                                     \
+			.help = "Its environment, beside PATH, HOME, USER, LANG, LC_*, TZ and TMPDIR of musterd's."},  \
+		{.name = "cwd",                                                                                        \
+			.type = SCHEMA_STRING,                                                                         \
+			.offset = PROGRAM(base, cwd),                                                                  \
+			.check = check_not_empty,                                                                      \
+			.help = "Its working directory; null: that of the configuration file."},                       \
+		{.name = "umask",                                                                                      \
+			.type = SCHEMA_STRING,                                                                         \
+			.offset = PROGRAM(base, umask),                                                                \
+			.check = config_check_umask,                                                                   \
+			.help = "Its umask, in octal digits."},                                                        \
+		{.name = "nice",                                                                                       \
+			.type = SCHEMA_INTEGER,                                                                        \
+			.offset = PROGRAM(base, nice),                                                                 \
+			.minimum = -20,                                                                                \
+			.maximum = 19,                                                                                 \
+			.help = "Its nice value."},                                                                    \
+		{.name = "user",                                                                                       \
+			.type = SCHEMA_STRING,                                                                         \
+			.offset = PROGRAM(base, user),                                                                 \
+			.check = check_not_empty,                                                                      \
+			.help = "Who it runs as; another one than musterd's workers only where these are root's."},    \
+	{                                                                                                              \
+		.name = "rlimits", .type = SCHEMA_VALUE, .offset = PROGRAM(base, rlimits),                             \
+		.check = config_check_rlimits,                                                                         \
+		.help = "Its resource limits, as in {nofile: 1024, as: 1GiB, cpu: unlimited}."                         \
+	}
 
 #define LOG(field)    (offsetof(struct config, log.field) - offsetof(struct config, log))
 #define LIMITS(field) (offsetof(struct config, limits.field) - offsetof(struct config, limits))
@@ -462,20 +509,24 @@ static const struct schema_member handler_members[] = {
 		.offset = offsetof(struct config_handler, module),
 		.check = check_not_empty,
 		.help = "Its shared object: a name in the module directory, or a path."},
-	{.name = "exec", .type = SCHEMA_VALUE, .later = true, .help = "A program that speaks the exec protocol."},
 	{.name = "mode",
 		.type = SCHEMA_ENUM,
-		.later = true,
+		.offset = offsetof(struct config_handler, mode),
+		.fallback = "\"persistent\"",
 		.words = modes,
+		.check = check_mode,
 		.help = "One child for many tasks, or one a task."},
-	{.name = "env", .type = SCHEMA_VALUE, .later = true, .help = "The child's environment."},
-	{.name = "cwd", .type = SCHEMA_VALUE, .later = true, .help = "Its working directory."},
-	{.name = "concurrency", .type = SCHEMA_VALUE, .later = true, .help = "Tasks that one child runs at a time."},
+	{.name = "concurrency",
+		.type = SCHEMA_INTEGER,
+		.offset = offsetof(struct config_handler, concurrency),
+		.fallback = "1",
+		.minimum = 1,
+		.maximum = 1000,
+		.check = check_concurrency,
+		.help = "Tasks that one child runs at a time."},
 	{.name = "redact", .type = SCHEMA_VALUE, .later = true, .help = "Parts of the document that are never shown."},
-	{.name = "umask", .type = SCHEMA_VALUE, .later = true, .help = "The child's umask."},
-	{.name = "nice", .type = SCHEMA_VALUE, .later = true, .help = "Its nice value."},
-	{.name = "user", .type = SCHEMA_VALUE, .later = true, .help = "Who it runs as."},
-	{.name = "rlimits", .type = SCHEMA_VALUE, .later = true, .help = "Its resource limits."},
+	PROGRAM_MEMBERS(offsetof(struct config_handler, program),
+		"A program that speaks the exec protocol, and its arguments."),
 	{.name = "http", .type = SCHEMA_VALUE, .later = true, .help = "A URL that tasks are posted to."},
 	{.name = "secret_file", .type = SCHEMA_VALUE, .later = true, .help = "What these requests are signed with."},
 	{0},

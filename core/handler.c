@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct handler_kind *const kinds[] = {&handler_kind_module};
+static const struct handler_kind *const kinds[] = {&handler_kind_module, &handler_kind_exec};
 
 struct entry {
 	const struct config_handler *config;
@@ -147,6 +147,9 @@ static struct entry *find_entry(struct handlers *handlers, const char *class)
 	for (size_t i = 0; i < handlers->count; i++)
 		if (strcmp(handlers->entries[i].config->class, class) == 0)
 			return handlers->last = &handlers->entries[i];
+	for (size_t i = 0; i < handlers->count; i++)
+		if (strcmp(handlers->entries[i].config->class, "*") == 0)
+			return &handlers->entries[i];
 	return NULL;
 }
 

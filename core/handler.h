@@ -13,6 +13,7 @@
 #include "core/task.h"
 
 #include <jansson.h>
+#include <sys/types.h>
 
 /* What a running task may do to its worker; filled by the worker, no function is NULL. Called from the first thread only;
  * `log` from the second one as well, by an `exiting` hook. */
@@ -26,6 +27,14 @@ struct handler_host {
 	int (*push)(void *context, const json_t *task, struct error *error); /* submits a task */
 	int64_t (*deadline_ms)(void *context);                               /* until the broken promise */
 	int demo_dir;                                                        /* for Demo.record; -1: none */
+	/* For programs; where they are missing there are none. Of the task in hand: keeps JSON for its next execution;
+	 * what an earlier one has kept (owned by the caller), NULL: nothing; who does it in our place (0: nobody), for
+	 * whoever asks what it hangs in. */
+	int (*save)(void *context, const char *json, size_t length, struct error *error);
+	json_t *(*saved)(void *context);
+	void (*child)(void *context, pid_t pid);
+	size_t line_max;       /* most bytes in one line of theirs */
+	int64_t kill_grace_ms; /* what one that is to end gets for it */
 };
 
 struct handler_task {
@@ -33,14 +42,15 @@ struct handler_task {
 	const struct task_head *head;
 	const struct task_order *order; /* one that task_order_read accepted */
 	int attempt;                    /* 1 …: which execution, crashes not counted */
+	bool again;                     /* it was executed before, crashes counted */
 };
 
 struct handler_result {
-	enum task_verdict verdict; /* OK, RETRY, FAIL or REFUSED */
-	const char *kind;          /* static: "exception", "retry", "unknown_class", "unknown_method"; NULL for OK */
-	char message[1024];        /* valid UTF-8; empty for OK */
-	json_t *result;            /* owned; at most limits.result bytes of JSON; NULL: null */
-	int64_t delay_ms;          /* RETRY: asked for; -1: not */
+	enum task_verdict verdict; /* OK, RETRY, FAIL, REFUSED, or CRASH (of what ran it in the worker's place) */
+	const char *kind;   /* static: "exception", "retry", "unknown_class", "unknown_method", "crash"; NULL for OK */
+	char message[1024]; /* valid UTF-8; empty for OK */
+	json_t *result;     /* owned; at most limits.result bytes of JSON; NULL: null */
+	int64_t delay_ms;   /* RETRY: asked for; -1: not */
 };
 
 struct handlers; /* what one worker has loaded */

@@ -59,6 +59,7 @@ static const struct handler_host no_host = {
 	.push = no_push,
 	.deadline_ms = no_deadline_ms,
 	.demo_dir = -1,
+	.line_max = 1, /* nothing is ever read */
 };
 
 static _Noreturn void load_in_child(const struct config_handler *config, struct verdict *verdict)
@@ -94,6 +95,7 @@ static bool wait_for_child(pid_t pid, siginfo_t *ret_end)
 
 static int check_handler(const struct config_handler *config, struct verdict *verdict, struct error *error)
 {
+	const char *code = config->module != NULL ? config->module : config->program.argv.items[0];
 	siginfo_t end;
 	pid_t pid;
 
@@ -107,11 +109,11 @@ static int check_handler(const struct config_handler *config, struct verdict *ve
 		load_in_child(config, verdict);
 	(void)setpgid(pid, pid);
 	if (wait_for_child(pid, &end))
-		return error_set(error, -EINVAL, "class \"%s\": %s still loads after %d s", config->class,
-			config->module, LOAD_SECONDS_MAX);
+		return error_set(error, -EINVAL, "class \"%s\": %s still loads after %d s", config->class, code,
+			LOAD_SECONDS_MAX);
 	if (end.si_code != CLD_EXITED)
 		return error_set(error, -EINVAL, "class \"%s\": %s crashes while loading (signal %d)", config->class,
-			config->module, end.si_status);
+			code, end.si_status);
 	if (!verdict->told)
 		return error_set(error, -EINVAL, "class \"%s\": %s ends its process while loading (exit status %d)",
 			config->class, config->module, end.si_status);

@@ -25,6 +25,7 @@ struct handler_kind {
 };
 
 extern const struct handler_kind handler_kind_module;
+extern const struct handler_kind handler_kind_exec; /* mode: persistent */
 
 /* The kind that serves it; never NULL. */
 const struct handler_kind *handler_kind_find(const struct config_handler *config);

@@ -29,7 +29,7 @@
 #include <sys/types.h>
 
 enum {
-	SCOREBOARD_LAYOUT = 2,
+	SCOREBOARD_LAYOUT = 3,
 	SCOREBOARD_ROWS = 4096,
 	SCOREBOARD_BATCH = 256,         /* most tasks in one lease */
 	SCOREBOARD_OUTBOX = 128 * 1024, /* bytes of outcomes in one batch */
@@ -201,7 +201,9 @@ struct scoreboard_area { /* writer: the process in the row (the supervisor reset
 	_Atomic int64_t ready_at;                 /* mono ns of the first idle promise; 0: still starting */
 	_Atomic int64_t broker_at; /* mono ns: when the broker last answered whoever was in this row; 0: never */
 	_Atomic uint64_t leaving;  /* enum scoreboard_leaving */
-	alignas(64) struct scoreboard_current current;
+	/* Whom the process has run its task, or its service: a pid to look at, never to signal; 0: nobody. */
+	alignas(64) _Atomic int32_t child;
+	struct scoreboard_current current;
 	char reason[SCOREBOARD_REASON_MAX]; /* why it gives up (exit 78), for last_exit and /v1/workers */
 	/* never reset: */
 	_Atomic uint64_t log_dropped;

@@ -1,5 +1,6 @@
 #include "server/guardian.h"
 
+#include "core/backoff.h"
 #include "core/clock.h"
 #include "core/io.h"
 #include "core/log.h"
@@ -107,7 +108,7 @@ static void note_supervisor_death(struct guardian *guardian, const siginfo_t *in
 	write_obituary(row, info, usage);
 	guardian->supervisor = 0;
 	guardian->streak = policy_streak(&death, guardian->streak);
-	int64_t wait = policy_backoff_ns(guardian->streak, 0);
+	int64_t wait = backoff_restart_ns(guardian->streak, 0);
 	if (wait > SUPERVISOR_BACKOFF_MS * CLOCK_NS_PER_MS)
 		wait = SUPERVISOR_BACKOFF_MS * CLOCK_NS_PER_MS;
 	guardian->supervisor_at = clock_mono_ns() + wait;

@@ -1,5 +1,6 @@
 #include "server/obituary.h"
 
+#include "core/backoff.h"
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/log.h"
@@ -107,7 +108,7 @@ static void set_backoff(struct scoreboard_row_words *words, const struct policy_
 	if (scoreboard_high(streak) == incarnation)
 		return;
 	uint32_t value = policy_streak(death, scoreboard_low(streak));
-	words->start_at = words->obituary.at_mono_ns + policy_backoff_ns(value, id_chance());
+	words->start_at = words->obituary.at_mono_ns + backoff_restart_ns(value, id_chance());
 	words->streak = scoreboard_pair(incarnation, value);
 }
 

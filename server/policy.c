@@ -1,5 +1,6 @@
 #include "server/policy.h"
 
+#include "core/backoff.h"
 #include "core/clock.h"
 
 #include <signal.h>
@@ -110,19 +111,9 @@ bool policy_parks(const struct policy_death *death)
 
 uint32_t policy_streak(const struct policy_death *death, uint32_t streak)
 {
-	bool young = death->lived_ns < POLICY_YOUNG_MS * CLOCK_NS_PER_MS && !death->started_task;
+	bool young = death->lived_ns < BACKOFF_YOUNG_MS * CLOCK_NS_PER_MS && !death->started_task;
 
 	if (!young || death->leaving == LEAVING_RECYCLED || death->order != ORDER_NONE)
 		return 0;
 	return streak < UINT32_MAX ? streak + 1 : streak;
-}
-
-int64_t policy_backoff_ns(uint32_t streak, double random)
-{
-	if (streak <= 1)
-		return 0;
-	int64_t ms = POLICY_BACKOFF_MAX_MS;
-	if (streak - 2 < 6)
-		ms = earlier(ms, (int64_t)POLICY_BACKOFF_BASE_MS << (streak - 2));
-	return (int64_t)((double)(ms * CLOCK_NS_PER_MS) * (1 - random / 4));
 }

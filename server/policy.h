@@ -15,9 +15,6 @@
 
 enum {
 	POLICY_EXIT_CONFIG = 78, /* sysexits EX_CONFIG: before the first idle promise, it parks the slot */
-	POLICY_YOUNG_MS = 1000,  /* who lived shorter and started no task died young */
-	POLICY_BACKOFF_BASE_MS = 100,
-	POLICY_BACKOFF_MAX_MS = 5000,
 };
 
 struct policy_view {
@@ -69,11 +66,7 @@ struct policy_death {
 enum scoreboard_reason policy_reason(const struct policy_death *death);
 bool policy_parks(const struct policy_death *death);
 
-/* The streak of young deaths after this one, given the one before. */
+/* The streak of young deaths after this one, given the one before (core/backoff.h says what follows from it). */
 uint32_t policy_streak(const struct policy_death *death, uint32_t streak);
-
-/* How long the next start waits: at once after the first young death, then 100 ms · 2ⁿ, at most 5 s; `random` in [0, 1)
- * takes away up to a quarter. */
-int64_t policy_backoff_ns(uint32_t streak, double random);
 
 #endif

@@ -16,6 +16,8 @@
 
 enum {
 	PUSH_MS = 1000,
+	SAVE_MS = 1000,
+	LINE_EXTRA = 256 * 1024, /* a line of a program may be written less densely than what it holds */
 	AVERAGE_WEIGHT = 8,      /* of what was known before, in eighths and so on */
 	LOG_DOCUMENT_MAX = 4096, /* bytes of a document in a log line */
 	NO_PROGRESS = -1,
@@ -141,8 +143,52 @@ static int host_push(void *context, const json_t *task, struct error *error)
 	return status;
 }
 
+/* ---- for tasks that a program runs ---- */
+
+static int host_save(void *context, const char *json, size_t length, struct error *error)
+{
+	struct worker *worker = context;
+
+	worker->has_saved = true;
+	return broker_save(worker->broker, worker->area->current.id, worker->created_ms, (struct bytes){json, length},
+		clock_mono_after(SAVE_MS), error);
+}
+
+/* Without the broker it begins anew, as a task must be able to. */
+static json_t *host_saved(void *context)
+{
+	struct worker *worker = context;
+	const char *id = worker->area->current.id;
+	char *text = NULL;
+
+	if (broker_saved(worker->broker, id, worker->created_ms, clock_mono_after(SAVE_MS), &text, NULL) < 0)
+		log_warn("what the task has saved cannot be had", LOG_TEXT("task", id));
+	json_t *saved = text ? json_loads(text, JSON_DECODE_ANY, NULL) : NULL;
+	worker->has_saved |= text != NULL;
+	free(text);
+	return saved;
+}
+
+static void host_child(void *context, pid_t pid)
+{
+	const struct worker *worker = context;
+
+	worker->area->child = pid;
+}
+
+/* A dead task may be told to run again; what is over for good needs nothing more. What cannot be deleted goes by itself. */
+static void forget_saved(struct worker *worker, const struct run *run)
+{
+	if (worker->has_saved && (run->record.state == TASK_SUCCEEDED || run->record.state == TASK_CANCELLED))
+		(void)broker_forget_saved(worker->broker, run->id, clock_mono_after(SAVE_MS), NULL);
+}
+
 int run_open(struct worker *worker)
 {
+	const struct config *config = worker->node->config;
+	const int64_t largest =
+		config->limits.document > config->limits.result ? config->limits.document : config->limits.result;
+
 	worker->host = (struct handler_host){
 		.context = worker,
 		.beat = host_beat,
@@ -152,8 +198,13 @@ int run_open(struct worker *worker)
 		.push = host_push,
 		.deadline_ms = host_deadline_ms,
 		.demo_dir = worker->node->demo_dir,
+		.save = host_save,
+		.saved = host_saved,
+		.child = host_child,
+		.line_max = (size_t)largest * 2 + LINE_EXTRA,
+		.kill_grace_ms = worker->pool->kill_grace_ms,
 	};
-	return handlers_open(&worker->handlers, worker->node->config, &worker->host);
+	return handlers_open(&worker->handlers, config, &worker->host);
 }
 
 int run_load(struct worker *worker, const char *class, struct error *error)
@@ -229,6 +280,7 @@ static void call_handler(struct worker *worker, struct run *run)
 		.head = &run->head,
 		.order = &run->order,
 		.attempt = run->record.attempts + 1,
+		.again = run->record.executions > 0,
 	};
 	struct error error = {""};
 	int status = 0;
@@ -275,12 +327,21 @@ static const char *ancestors_words(const struct run *run)
 	__builtin_unreachable();
 }
 
+static void log_crash(const struct run *run)
+{
+	log_warn("task lost its program", LOG_TEXT("task", run->id),
+		LOG_TEXT("state", task_state_name(run->record.state)), LOG_INT("crashes", run->record.crashes),
+		LOG_TEXT("why", run->result.message));
+}
+
 static void log_end(const struct run *run)
 {
 	const char *words = ancestors_words(run);
 	_cleanup_(buffer_fini) struct buffer line = {0};
 	size_t length = run->head.document.length;
 
+	if (run->result.verdict == TASK_VERDICT_CRASH)
+		log_crash(run);
 	if (!words)
 		return;
 	buffer_init(&line, LOG_DOCUMENT_MAX + sizeof run->result.message + 64);
@@ -302,6 +363,7 @@ static void count(struct worker *worker, const struct run *run, int64_t duration
 
 	totals->succeeded += run->record.state == TASK_SUCCEEDED;
 	totals->retried += run->record.state == TASK_RETRYING;
+	totals->recovered += run->record.state == TASK_PENDING;
 	totals->cancelled += run->record.state == TASK_CANCELLED;
 	totals->failed += run->record.state == TASK_DEAD;
 	totals->dead += run->record.state == TASK_DEAD;
@@ -344,6 +406,7 @@ static void settle(struct worker *worker, struct run *run, struct buffer *record
 	if (task_record_apply(&run->record, run->queue, &execution) < 0 || task_record_format(record, &run->record) < 0)
 		abort();
 	count(worker, run, duration_ns);
+	forget_saved(worker, run);
 	if (execution.verdict != TASK_VERDICT_CANCELLED)
 		log_end(run);
 	worker->average_ns = worker->average_ns == 0
@@ -369,6 +432,8 @@ bool run_task(struct worker *worker, unsigned i, struct buffer *record)
 	if (status == -ENOMEM)
 		abort(); /* no fault of the document: the task counts a crash and is run again */
 	bool well_formed = status == 0;
+	worker->created_ms = run.head.created_ms;
+	worker->has_saved = false;
 	worker->timeout_ns = run.order.timeout_ms == SCHEMA_NONE ? INT64_MAX : run.order.timeout_ms * CLOCK_NS_PER_MS;
 	show(worker, &run, wall_ms(worker, worker->started_mono_ns));
 	const int64_t silence_ms = worker->pool->heartbeat_timeout_ms;

@@ -224,7 +224,17 @@ static bool exceeds_memory(const struct supervisor *supervisor, unsigned row)
 
 	if (!pool || pool->max_memory == SCHEMA_NONE || !area->in_task)
 		return false;
-	return process_resident((pid_t)scoreboard_low(supervisor->scoreboard->rows[row].who)) > pool->max_memory;
+	return process_resident((pid_t)scoreboard_low(supervisor->scoreboard->rows[row].who)) +
+		       (area->child > 0 ? process_resident(area->child) : 0) >
+	       pool->max_memory;
+}
+
+/* Who it is that hangs: a program that does the task in the worker's place is waited for by a worker that is well. */
+static pid_t who_hangs(const struct supervisor *supervisor, unsigned row)
+{
+	const pid_t child = scoreboard_area(supervisor->scoreboard, row)->child;
+
+	return child > 0 ? child : (pid_t)scoreboard_low(supervisor->scoreboard->rows[row].who);
 }
 
 /* What it was doing is kept with its exit and its task, and told. */
@@ -236,7 +246,7 @@ static void take_evidence(struct supervisor *supervisor, unsigned row, enum scor
 	struct scoreboard_current current;
 	char title[256];
 
-	exits->evidence = evidence_take((pid_t)scoreboard_low(who), (now - area->beat_at) / CLOCK_NS_PER_MS);
+	exits->evidence = evidence_take(who_hangs(supervisor, row), (now - area->beat_at) / CLOCK_NS_PER_MS);
 	exits->evidence_about = scoreboard_high(who);
 	process_title(supervisor->node, row, title, sizeof title);
 	if (!scoreboard_read_current(area, &current))

@@ -346,5 +346,7 @@ int worker_main(const struct node *node, unsigned row)
 		worker.area->state = SCOREBOARD_IDLE;
 	work(&worker);
 	fault_point("worker-leaves");
+	worker.timeout_ns = INT64_MAX; /* no task bounds what its handlers take to leave */
+	handlers_close(worker.handlers);
 	return 0;
 }

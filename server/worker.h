@@ -53,11 +53,13 @@ struct worker {
 	struct handlers *handlers;
 	struct handler_host host;
 	char loaded[TASK_NAME_MAX + 1]; /* class that was loaded last */
-	int64_t started_mono_ns;        /* of the task in hand */
-	int64_t timeout_ns;             /* of the task in hand; INT64_MAX: none */
-	int64_t average_ns;             /* moving average of a task's duration; 0: none yet */
-	unsigned wanted;                /* of the last take */
-	int64_t wall_offset_ns;         /* wall − mono, renewed at each take */
+	bool has_saved;          /* the task in hand has kept something for its next execution, or an earlier one had */
+	int64_t created_ms;      /* of the task in hand, as its head says */
+	int64_t started_mono_ns; /* of the task in hand */
+	int64_t timeout_ns;      /* of the task in hand; INT64_MAX: none */
+	int64_t average_ns;      /* moving average of a task's duration; 0: none yet */
+	unsigned wanted;         /* of the last take */
+	int64_t wall_offset_ns;  /* wall − mono, renewed at each take */
 	int64_t born_mono_ns;
 	struct usage usage;
 };

@@ -168,7 +168,7 @@ EXTRA_DIST += tests/lua/test_priority.py tests/system/test_dry_run.py tests/syst
 # Who may, and what may not be.
 EXTRA_DIST += tests/system/test_audit.py tests/system/test_auth.py
 
-EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
+EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
 	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py \
 	tests/lua/test_mark.py tests/lua/test_nodes.py tests/lua/test_plain_list.py tests/lua/test_recover.py \
 	tests/lua/test_retain.py tests/lua/test_scripts.py tests/lua/test_submit.py tests/lua/test_turn.py \
@@ -176,7 +176,7 @@ EXTRA_DIST += tests/layering tests/run tests/lua/conftest.py tests/lua/scripts.p
 	tests/system/procfs.py tests/system/relay.py tests/system/test_api.py tests/system/test_bad_input.py \
 	tests/system/test_broker_away.py tests/system/test_broker_faults.py tests/system/test_cancel.py \
 	tests/system/test_cli_options.py tests/system/test_cluster.py tests/system/test_crashes.py \
-	tests/system/test_delay_retry.py tests/system/test_done_when.py tests/system/test_hangs.py \
+	tests/system/test_delay_retry.py tests/system/test_done_when.py tests/system/test_exec.py tests/system/test_hangs.py \
 	tests/system/test_metrics.py tests/system/test_nodes.py tests/system/test_outcomes.py tests/system/test_plain_list.py \
 	tests/system/test_power.py tests/system/test_processes.py tests/system/test_queues_retention.py tests/system/test_recovery_paths.py \
 	tests/system/test_reload.py tests/system/test_seed_faults.py tests/system/test_script_cache.py tests/system/test_sentinel.py \

@@ -41,6 +41,8 @@ def reachable(path):
     (copy / "modules").mkdir()
     for one in (path.parent / "modules").glob("*.so"):
         shutil.copy(one, copy / "modules")
+    (copy / "libexec").mkdir()
+    shutil.copy(path.parent / "libexec" / "launch", copy / "libexec")
     return Path(shutil.copy(path, copy))
 
 

@@ -77,7 +77,7 @@ static void says_what_is_not_there_yet(void **state)
 		"pools: [{name: a, service: Feeder}]\n",
 		"pools: [{name: a, exec: [php]}]\n",
 		"pools: [{name: a, nice: 5}]\n",
-		"handlers: [{class: A, exec: [php, a.php]}]\n",
+		"handlers: [{class: A, exec: [php], concurrency: 2}]\n",
 		"handlers: [{class: A, http: 'https://x'}]\n",
 		"handlers: [{class: Demo, module: demo.so, mode: once}]\n",
 	};

@@ -1,0 +1,170 @@
+#include "core/exec_child.h"
+
+#include "core/clock.h"
+#include "core/io.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum {
+	ERR_LINE_MAX = 4000, /* a longer line of stderr is logged in pieces */
+	LAST_READS_MAX = 256 /* of a pipe that somebody else keeps filling */
+};
+
+void exec_child_init(struct exec_child *child, const struct handler_host *host)
+{
+	child->host = host;
+	child->program = PROGRAM_NONE;
+	lines_init(&child->out, host->line_max);
+	lines_init(&child->err, ERR_LINE_MAX);
+}
+
+/* ---- stderr ---- */
+
+static void log_lines(struct exec_child *child)
+{
+	const char *line;
+	size_t length;
+
+	while (lines_next(&child->err, &line, &length))
+		if (length > 0)
+			child->host->log(child->host->context, line, length);
+}
+
+static void log_rest(struct exec_child *child)
+{
+	const char *line;
+	size_t length;
+
+	if (lines_rest(&child->err, &line, &length))
+		child->host->log(child->host->context, line, length);
+}
+
+/* One read. False: no more can come for now. */
+static bool log_stderr(struct exec_child *child)
+{
+	if (child->program.err < 0)
+		return false;
+	int count = lines_fill(&child->err, child->program.err);
+	if (count == -EMSGSIZE) { /* a line without an end */
+		log_rest(child);
+		return true;
+	}
+	if (count == 0)
+		io_close(&child->program.err);
+	log_lines(child);
+	return count > 0;
+}
+
+static void log_last(struct exec_child *child)
+{
+	for (int i = 0; i < LAST_READS_MAX && log_stderr(child); i++)
+		continue;
+	log_rest(child);
+}
+
+/* ---- its life ---- */
+
+int exec_child_start(
+	struct exec_child *child, const struct program_plan *plan, const char *const *variables, struct error *error)
+{
+	lines_clear(&child->out);
+	lines_clear(&child->err);
+	return program_start(&child->program, plan, variables, error);
+}
+
+void exec_child_end(struct exec_child *child)
+{
+	log_last(child);
+	(void)program_close(&child->program);
+	lines_clear(&child->out);
+	lines_clear(&child->err);
+}
+
+void exec_child_leave(struct exec_child *child, int64_t until_mono_ns)
+{
+	io_close(&child->program.in);
+	(void)program_wait(&child->program, until_mono_ns);
+	exec_child_end(child);
+}
+
+void exec_child_fini(struct exec_child *child)
+{
+	exec_child_end(child);
+	lines_fini(&child->out);
+	lines_fini(&child->err);
+}
+
+/* ---- talking ---- */
+
+unsigned exec_child_wait(struct exec_child *child, bool wants_room, int64_t until_mono_ns)
+{
+	struct pollfd entries[] = {
+		{.fd = child->program.out, .events = POLLIN},
+		{.fd = child->program.err, .events = POLLIN},
+		{.fd = child->program.pidfd, .events = POLLIN},
+		{.fd = wants_room ? child->program.in : -1, .events = POLLOUT},
+	};
+	unsigned events = 0;
+
+	if (io_poll(entries, sizeof entries / sizeof *entries, until_mono_ns) <= 0)
+		return 0;
+	if (entries[1].revents != 0) /* before its answer: it was written before */
+		(void)log_stderr(child);
+	if (entries[0].revents != 0)
+		events |= EXEC_SAYS;
+	if (entries[2].revents != 0)
+		events |= EXEC_OVER;
+	if (entries[3].revents != 0)
+		events |= EXEC_HAS_ROOM;
+	return events;
+}
+
+static enum exec_heard hear_lines(struct exec_child *child, struct exec_talk *talk, struct error *error)
+{
+	enum exec_heard heard = EXEC_GOES_ON;
+	const char *line;
+	size_t length;
+
+	while (heard == EXEC_GOES_ON && lines_next(&child->out, &line, &length))
+		heard = exec_message_hear(talk, line, length, error);
+	return heard;
+}
+
+enum exec_heard exec_child_hear(struct exec_child *child, struct exec_talk *talk, struct error *error)
+{
+	if (child->program.out < 0)
+		return EXEC_CLOSED;
+	int count = lines_fill(&child->out, child->program.out);
+	if (count == -EAGAIN)
+		return EXEC_GOES_ON;
+	if (count == -EMSGSIZE) {
+		(void)error_set(error, -EMSGSIZE, "the handler's program wrote a line of more than %zu bytes",
+			child->out.maximum);
+		return EXEC_WRONG;
+	}
+	if (count <= 0) {
+		io_close(&child->program.out);
+		return EXEC_CLOSED;
+	}
+	return hear_lines(child, talk, error);
+}
+
+enum exec_heard exec_child_hear_last(struct exec_child *child, struct exec_talk *talk, struct error *error)
+{
+	struct pollfd entry = {.events = POLLIN};
+	enum exec_heard heard = EXEC_GOES_ON;
+
+	for (int i = 0; i < LAST_READS_MAX && heard == EXEC_GOES_ON; i++) {
+		entry.fd = child->program.out;
+		if (entry.fd < 0 || io_poll(&entry, 1, 0) <= 0)
+			return EXEC_CLOSED;
+		heard = exec_child_hear(child, talk, error);
+	}
+	return heard;
+}
+
+bool exec_child_has_rest(const struct exec_child *child)
+{
+	return child->out.start < child->out.end;
+}

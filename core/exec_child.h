@@ -1,0 +1,51 @@
+/* exec_child: a program that speaks the exec protocol (doc/exec.md): what it says is heard, what it writes to stderr is
+ * logged, line by line. For the handler kind exec and for services; one thread. */
+#ifndef MUSTER_CORE_EXEC_CHILD_H
+#define MUSTER_CORE_EXEC_CHILD_H
+
+#include "core/exec_message.h"
+#include "core/lines.h"
+#include "core/program.h"
+
+struct exec_child {
+	const struct handler_host *host;
+	struct program program;
+	struct lines out, err;
+};
+
+/* Borrows the host until exec_child_fini. No program runs yet. */
+void exec_child_init(struct exec_child *child, const struct handler_host *host);
+
+/* Ends the program if one runs, and frees. */
+void exec_child_fini(struct exec_child *child);
+
+int exec_child_start(
+	struct exec_child *child, const struct program_plan *plan, const char *const *variables, struct error *error);
+
+/* Ends the program at once, and forgets what it has said. */
+void exec_child_end(struct exec_child *child);
+
+/* Closes its stdin, by which it knows that there is nothing more to do, and waits until it has ended, at most so long. */
+void exec_child_leave(struct exec_child *child, int64_t until_mono_ns);
+
+enum exec_event {
+	EXEC_SAYS = 1,     /* there is something on its stdout, or that is closed: hear it */
+	EXEC_OVER = 2,     /* it has ended; what it has said before can still be heard */
+	EXEC_HAS_ROOM = 4, /* its stdin takes something, or is closed */
+};
+
+/* Waits until something happens, and logs what comes on stderr. Returns the events; 0 at the deadline, or when there was
+ * only stderr. */
+unsigned exec_child_wait(struct exec_child *child, bool wants_room, int64_t until_mono_ns);
+
+/* Reads its stdout once and hears the whole lines, until one of them ends the task. EXEC_GOES_ON; EXEC_ENDED; EXEC_WRONG
+ * with the sentence; EXEC_CLOSED when nothing more can come. */
+enum exec_heard exec_child_hear(struct exec_child *child, struct exec_talk *talk, struct error *error);
+
+/* The same for one that has ended: all that it has left. */
+enum exec_heard exec_child_hear_last(struct exec_child *child, struct exec_talk *talk, struct error *error);
+
+/* Whether it has said something that nobody has heard. */
+bool exec_child_has_rest(const struct exec_child *child);
+
+#endif

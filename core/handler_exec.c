@@ -1,0 +1,345 @@
+#include "core/backoff.h"
+#include "core/buffer.h"
+#include "core/clock.h"
+#include "core/exec_child.h"
+#include "core/handler_kind.h"
+#include "core/id.h"
+#include "core/io.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+enum {
+	LOOK_MS = 50,           /* how often a running task is asked whether it was told to stop */
+	ENDING_MS = 100,        /* for whoever closes its pipes: it is about to end */
+	TAIL_MAX = 1024 * 1024, /* bytes that are appended to a document */
+};
+
+/* A handler whose program runs task after task, in one child that is started at the first one.
+ *
+ * A child that has ended, or must not be used again, is reaped at the next task only: the second thread may be about to
+ * signal it, and by then there is no second thread that would (it has claimed the task, and with it the process). */
+struct exec {
+	const struct config_handler *config;
+	const struct handler_host *host;
+	struct program_plan *plan;
+	struct exec_child child;
+	struct buffer line;    /* the task in hand, as the child gets it */
+	bool spent;            /* the child must not get another task */
+	bool took;             /* the child has read of a task */
+	uint32_t streak;       /* children in a row that died young */
+	int64_t start_mono_ns; /* not before then is the next one started */
+};
+
+static bool serves(const struct config_handler *config)
+{
+	return config->program.argv.count > 0;
+}
+
+static void release(void *handler)
+{
+	struct exec *exec = handler;
+
+	if (exec->child.program.pid > 0 && !exec->spent) {
+		exec->host->beat(exec->host->context, exec->host->kill_grace_ms + BACKOFF_YOUNG_MS);
+		exec_child_leave(&exec->child, clock_mono_after(exec->host->kill_grace_ms));
+	}
+	exec_child_fini(&exec->child);
+	program_plan_free(exec->plan);
+	buffer_fini(&exec->line);
+	free(exec);
+}
+
+static int load(
+	const struct config_handler *config, const struct handler_host *host, void **ret_handler, struct error *error)
+{
+	struct exec *exec = calloc(1, sizeof *exec);
+	struct error why;
+
+	if (exec == NULL)
+		return error_set(error, -ENOMEM, "class \"%s\": no memory", config->class);
+	exec->config = config;
+	exec->host = host;
+	int status = program_plan_new(&exec->plan, &config->program, &why);
+	if (status < 0) {
+		free(exec);
+		return error_set(error, status, "class \"%s\": %s", config->class, why.text);
+	}
+	exec_child_init(&exec->child, host);
+	buffer_init(&exec->line, TAIL_MAX);
+	*ret_handler = exec;
+	return 0;
+}
+
+static int start(void *handler, struct error *error)
+{
+	(void)handler, (void)error; /* the child is started at the first task */
+	return 0;
+}
+
+/* ---- the child's life ---- */
+
+static __attribute__((format(printf, 2, 3))) void say(const struct exec *exec, const char *format, ...)
+{
+	char text[256];
+	va_list arguments;
+
+	va_start(arguments, format);
+	int length = vsnprintf(text, sizeof text, format, arguments);
+	va_end(arguments);
+	if (length > 0)
+		exec->host->log(exec->host->context, text, strlen(text));
+}
+
+/* Its end is understood once. */
+static void note_end(struct exec *exec)
+{
+	const int64_t now = clock_mono_ns();
+	const bool young =
+		!exec->took && now - exec->child.program.started_mono_ns < BACKOFF_YOUNG_MS * CLOCK_NS_PER_MS;
+
+	exec->spent = true;
+	exec->streak = young ? exec->streak + 1 : 0;
+	exec->start_mono_ns = young ? now + backoff_restart_ns(exec->streak, id_chance()) : 0;
+}
+
+/* May the child that there is get a task? What it has said since the last one belongs to none. */
+static bool is_fit(struct exec *exec)
+{
+	char end[128];
+
+	if (exec->spent)
+		return false;
+	unsigned events = exec_child_wait(&exec->child, false, 0);
+	if ((events & EXEC_OVER) != 0) {
+		program_describe_end(program_look_at_end(&exec->child.program), end, sizeof end);
+		say(exec, "the handler's program %s between two tasks", end);
+		note_end(exec);
+		return false;
+	}
+	if ((events & EXEC_SAYS) == 0 && !exec_child_has_rest(&exec->child))
+		return true;
+	say(exec, "the handler's program wrote to its stdout between two tasks, or closed it, and is replaced");
+	return false;
+}
+
+/* The wait is not the task's fault: it is none of its silence. */
+static void wait_out_backoff(const struct exec *exec)
+{
+	const int64_t now = clock_mono_ns();
+
+	if (exec->start_mono_ns <= now)
+		return;
+	exec->host->beat(exec->host->context, (exec->start_mono_ns - now) / CLOCK_NS_PER_MS + BACKOFF_YOUNG_MS);
+	(void)io_poll(NULL, 0, exec->start_mono_ns);
+	exec->host->beat(exec->host->context, 0);
+}
+
+static int prepare(struct exec *exec, struct error *error)
+{
+	if (exec->child.program.pid > 0) {
+		if (is_fit(exec))
+			return 0;
+		exec_child_end(&exec->child);
+	}
+	exec->spent = exec->took = false;
+	wait_out_backoff(exec);
+	return exec_child_start(&exec->child, exec->plan, NULL, error);
+}
+
+/* ---- the task as the child gets it ---- */
+
+/* The members behind the document's own, as an object of their own. */
+static char *make_tail(const struct exec *exec, const struct handler_task *task)
+{
+	json_t *saved = task->again && exec->host->saved != NULL ? exec->host->saved(exec->host->context) : NULL;
+	json_t *tail = json_pack("{s:s, s:s, s:i, s:I, s:n, s:o?}", "id", task->id, "queue", task->head->queue,
+		"attempt", task->attempt, "deadline_ms", (json_int_t)exec->host->deadline_ms(exec->host->context),
+		"traceparent", "saved", saved);
+	char *text = json_dumps(tail, JSON_COMPACT);
+
+	json_decref(tail);
+	return text;
+}
+
+static void blank_breaks(char *text, size_t length)
+{
+	for (char *at = text; (at = memchr(at, '\n', length - (size_t)(at - text))) != NULL;)
+		*at = ' ';
+	for (char *at = text; (at = memchr(at, '\r', length - (size_t)(at - text))) != NULL;)
+		*at = ' ';
+}
+
+/* The document is an object with members: its last byte but blanks closes it. */
+static int make_line(struct exec *exec, const struct handler_task *task)
+{
+	const struct bytes document = task->head->document;
+	size_t length = document.length;
+	char *tail = make_tail(exec, task);
+
+	if (tail == NULL)
+		return -ENOMEM;
+	while (document.data[length - 1] != '}')
+		length--;
+	buffer_clear(&exec->line);
+	exec->line.maximum = document.length + TAIL_MAX;
+	buffer_append(&exec->line, document.data, length - 1);
+	if (exec->line.status == 0)
+		blank_breaks(exec->line.data, exec->line.length);
+	buffer_append_text(&exec->line, ",");
+	buffer_append_text(&exec->line, tail + 1);
+	buffer_append_text(&exec->line, "\n");
+	free(tail);
+	return exec->line.status;
+}
+
+/* ---- running ---- */
+
+struct turn {
+	struct exec_talk talk;
+	size_t written;
+	bool told_to_stop;
+};
+
+static void crash(struct handler_result *result, const char *what)
+{
+	handler_result_set(result, TASK_VERDICT_CRASH, "crash", "the handler's program %s", what);
+}
+
+static void crash_by_end(struct exec *exec, struct turn *turn)
+{
+	char end[128];
+	int unread = 0;
+
+	if (exec->child.program.in >= 0 && ioctl(exec->child.program.in, FIONREAD, &unread) == 0)
+		exec->took |= (size_t)unread < turn->written;
+	program_describe_end(program_look_at_end(&exec->child.program), end, sizeof end);
+	crash(turn->talk.result, end);
+	note_end(exec);
+}
+
+/* It has closed a pipe without which it is of no use: mostly it is about to end, else it is ended. */
+static void crash_by_closing(struct exec *exec, struct turn *turn, const char *what)
+{
+	if (program_wait(&exec->child.program, clock_mono_after(ENDING_MS))) {
+		crash_by_end(exec, turn);
+		return;
+	}
+	crash(turn->talk.result, what);
+	exec->took = true; /* it lived on: no death at its start */
+	note_end(exec);
+	program_signal(&exec->child.program, SIGKILL);
+}
+
+/* Returns false when its stdin is closed. */
+static bool write_more(struct exec *exec, struct turn *turn)
+{
+	const struct buffer *line = &exec->line;
+
+	while (turn->written < line->length) {
+		ssize_t count = write(exec->child.program.in, line->data + turn->written, line->length - turn->written);
+		if (count >= 0)
+			turn->written += (size_t)count;
+		else if (errno == EAGAIN)
+			return true;
+		else if (errno != EINTR)
+			return false;
+	}
+	return true;
+}
+
+/* Told once; whatever it says then, it gets no further task. */
+static void look_for_stop(struct exec *exec, struct turn *turn)
+{
+	if (turn->told_to_stop || !exec->host->stopping(exec->host->context))
+		return;
+	turn->told_to_stop = exec->spent = true;
+	program_signal(&exec->child.program, SIGTERM);
+}
+
+/* Returns true when the task has come to its end. */
+static bool hear(struct exec *exec, struct turn *turn, unsigned events)
+{
+	struct error error;
+	const bool over = (events & EXEC_OVER) != 0;
+	enum exec_heard heard = over ? exec_child_hear_last(&exec->child, &turn->talk, &error)
+				     : exec_child_hear(&exec->child, &turn->talk, &error);
+
+	switch (heard) {
+	case EXEC_GOES_ON: return false;
+	case EXEC_ENDED: exec->took = true; return true;
+	case EXEC_WRONG:
+		handler_result_set(turn->talk.result, TASK_VERDICT_FAIL, "exception", "%s", error.text);
+		exec->spent = exec->took = true;
+		program_signal(&exec->child.program, SIGKILL);
+		return true;
+	case EXEC_CLOSED:
+		if (over)
+			crash_by_end(exec, turn);
+		else
+			crash_by_closing(exec, turn, "closed its standard output, and was ended");
+		return true;
+	}
+	__builtin_unreachable();
+}
+
+static void converse(struct exec *exec, struct turn *turn)
+{
+	for (;;) {
+		if (turn->written < exec->line.length && !write_more(exec, turn)) {
+			crash_by_closing(exec, turn, "closed its standard input, and was ended");
+			return;
+		}
+		const bool wants_room = turn->written < exec->line.length;
+		unsigned events = exec_child_wait(&exec->child, wants_room, clock_mono_after(LOOK_MS));
+		if ((events & (EXEC_SAYS | EXEC_OVER)) != 0 && hear(exec, turn, events))
+			return;
+		look_for_stop(exec, turn);
+	}
+}
+
+static void run(void *handler, const struct handler_task *task, struct handler_result *result)
+{
+	struct exec *exec = handler;
+	struct turn turn = {.talk = {.host = exec->host, .id = task->id, .result = result}};
+	struct error error;
+
+	if (prepare(exec, &error) < 0) {
+		handler_result_set(result, TASK_VERDICT_CRASH, "crash", "the handler's program: %s", error.text);
+		return;
+	}
+	if (make_line(exec, task) < 0) {
+		crash(result, "got no memory for the task");
+		return;
+	}
+	exec->host->child(exec->host->context, exec->child.program.pid);
+	converse(exec, &turn);
+	exec->host->child(exec->host->context, 0);
+	if (turn.told_to_stop)
+		program_signal(&exec->child.program, SIGKILL);
+}
+
+/* What it still says is heard by the first thread, which then finds that the task is no longer its own. */
+static void exiting(void *handler, const struct handler_task *task)
+{
+	const struct exec *exec = handler;
+
+	(void)task;
+	program_signal(&exec->child.program, SIGTERM);
+	(void)program_wait(&exec->child.program, INT64_MAX); /* kill_grace is the supervisor's to measure */
+}
+
+const struct handler_kind handler_kind_exec = {
+	.serves = serves,
+	.load = load,
+	.start = start,
+	.run = run,
+	.exiting = exiting,
+	.free = release,
+};

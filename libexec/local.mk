@@ -1,0 +1,3 @@
+# libexec: small programs that Muster itself starts.
+pkglibexec_PROGRAMS = libexec/launch
+libexec_launch_SOURCES = libexec/launch.c
