@@ -110,6 +110,7 @@ struct config_pool {
 struct config_handler {
 	char *class;                   /* as tasks name it; "*": whatever no other handler has */
 	char *module;                  /* absolute path of the shared object; NULL: it is a program */
+	json_t *options;               /* an object, for the module's own use; NULL: none */
 	struct config_program program; /* argv.count 0: it is a module */
 	int mode;                      /* enum config_mode */
 	int64_t concurrency;           /* tasks that one child runs at a time */
@@ -144,6 +145,10 @@ struct config {
 		struct config_token *tokens; /* owned; none: whoever reaches the API may do everything */
 		size_t token_count;
 	} auth;
+	struct {
+		struct schema_strings allow; /* hosts and networks inside that the class Http may reach */
+		json_t *secrets;             /* an object, name → absolute path of a file; NULL: none */
+	} http;
 	struct {
 		int64_t document, body, connections, batch, result;
 		int64_t broker_memory; /* bytes; SCHEMA_NONE: a quarter of the machine's */

@@ -60,6 +60,14 @@ int config_check_rlimits(const json_t *value, struct error *error);
  * into the context. */
 void config_check_program(struct config_context *context, struct config_program *program, const char *pointer);
 
+/* ---- config_http.c: the class Http ---- */
+
+int config_check_secrets(const json_t *value, struct error *error);
+
+/* Checks what is said of it, and adds it to the handlers, if it was built and they do not name it. Before the handlers are
+ * checked. */
+void config_check_http(struct config_context *context);
+
 /* ---- config_broker.c ---- */
 
 /* Takes `broker` apart. `embedded` leaves path NULL. Returns 0, -EINVAL or -ENOMEM. */

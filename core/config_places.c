@@ -361,9 +361,11 @@ void config_check_places(struct config_context *context)
 	config_make_absolute(context, &context->config->log.file);
 	check_broker(context);
 	check_limits(context);
+	const bool none = context->config->handler_count == 0;
+	config_check_http(context);
 	for (size_t i = 0; i < context->config->handler_count; i++)
 		check_handler(context, i);
-	if (context->config->handler_count == 0)
+	if (none)
 		schema_fault(context->warnings, "/handlers",
-			"\"handlers\" is empty: every task will end dead as unknown_class");
+			"\"handlers\" is empty: all but Http's tasks will end dead as unknown_class");
 }

@@ -74,6 +74,13 @@ static int check_concurrency(const json_t *value, struct error *error)
 	return json_integer_value(value) == 1 ? 0 : error_set(error, -EINVAL, "above 1 is not available yet");
 }
 
+static int check_object(const json_t *value, struct error *error)
+{
+	if (json_is_null(value) || json_is_object(value))
+		return 0;
+	return error_set(error, -EINVAL, "must be an object");
+}
+
 static int check_weights(const json_t *value, struct error *error)
 {
 	if (json_is_object(value) || json_is_array(value))
@@ -120,6 +127,7 @@ static int check_weights(const json_t *value, struct error *error)
 	}
 
 #define LOG(field)    (offsetof(struct config, log.field) - offsetof(struct config, log))
+#define HTTP(field)   (offsetof(struct config, http.field) - offsetof(struct config, http))
 #define LIMITS(field) (offsetof(struct config, limits.field) - offsetof(struct config, limits))
 
 static const struct schema_member log_members[] = {
@@ -201,10 +209,16 @@ static const struct schema tls_schema = {"tls", tls_members, 0};
 
 static const struct schema_member http_members[] = {
 	{.name = "allow",
-		.type = SCHEMA_VALUE,
-		.later = true,
+		.type = SCHEMA_STRINGS,
+		.offset = HTTP(allow),
 		.fallback = "[]",
-		.help = "Private hosts or networks that the class Http may reach."},
+		.maximum = 1024,
+		.help = "Private hosts or networks (10.0.0.0/8) that the class Http may reach."},
+	{.name = "secrets",
+		.type = SCHEMA_VALUE,
+		.offset = HTTP(secrets),
+		.check = config_check_secrets,
+		.help = "Name and file of each secret that the class Http may sign with."},
 	{.name = "origins",
 		.type = SCHEMA_VALUE,
 		.later = true,
@@ -509,6 +523,11 @@ static const struct schema_member handler_members[] = {
 		.offset = offsetof(struct config_handler, module),
 		.check = check_not_empty,
 		.help = "Its shared object: a name in the module directory, or a path."},
+	{.name = "options",
+		.type = SCHEMA_VALUE,
+		.offset = offsetof(struct config_handler, options),
+		.check = check_object,
+		.help = "An object for the module's own use."},
 	{.name = "mode",
 		.type = SCHEMA_ENUM,
 		.offset = offsetof(struct config_handler, mode),
@@ -618,7 +637,11 @@ static const struct schema_member config_members[] = {
 		.offset = CONFIG(limits),
 		.nested = &limits_schema,
 		.help = "Bounds of what comes from outside."},
-	{.name = "http", .type = SCHEMA_OBJECT, .nested = &http_schema, .help = "Bounds of HTTP in and out."},
+	{.name = "http",
+		.type = SCHEMA_OBJECT,
+		.nested = &http_schema,
+		.offset = CONFIG(http),
+		.help = "Bounds of HTTP in and out."},
 	{.name = "queues",
 		.type = SCHEMA_OBJECTS,
 		.offset = CONFIG(queues),

@@ -18,12 +18,14 @@ static const int64_t MS_MAX = INT64_C(365) * 24 * 3600 * 1000;
 struct module {
 	const struct muster_module *table; /* in the shared object, which stays mapped */
 	const struct handler_host *host;
+	const json_t *options;            /* the configuration's */
 	const struct muster_method *last; /* of the task before */
 };
 
 struct muster_task {
 	const struct handler_task *task;
 	const struct handler_host *host;
+	const json_t *options;
 	struct handler_result *result;
 	bool spoke;           /* a helper has said how it ends */
 	enum muster_end said; /* what, when it spoke */
@@ -60,6 +62,11 @@ const json_t *muster_param(const struct muster_task *task)
 const json_t *muster_document(const struct muster_task *task)
 {
 	return task->task->order->document;
+}
+
+const json_t *muster_options(const struct muster_task *task)
+{
+	return task->options;
 }
 
 static enum muster_end speak(struct muster_task *task, enum muster_end end)
@@ -277,6 +284,7 @@ static int load(
 		return error_set(error, -ENOMEM, "class \"%s\": no memory", config->class);
 	module->table = table;
 	module->host = host;
+	module->options = config->options;
 	*ret_handler = module;
 	return 0;
 }
@@ -336,6 +344,7 @@ static void run(void *handler, const struct handler_task *order, struct handler_
 	}
 	task.task = order; /* field by field: the reason's half kilobyte is not worth clearing for each task */
 	task.host = module->host;
+	task.options = module->options;
 	task.result = result;
 	task.spoke = false;
 	task.exiting = false;
@@ -349,7 +358,13 @@ static void exiting(void *handler, const struct handler_task *order)
 {
 	const struct module *module = handler;
 	struct handler_result nobody_reads = {.delay_ms = -1};
-	struct muster_task task = {.task = order, .host = module->host, .result = &nobody_reads, .exiting = true};
+	struct muster_task task = {
+		.task = order,
+		.host = module->host,
+		.options = module->options,
+		.result = &nobody_reads,
+		.exiting = true,
+	};
 
 	if (module->table->exiting != NULL)
 		module->table->exiting(&task);

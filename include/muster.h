@@ -71,6 +71,8 @@ const char *muster_queue(const struct muster_task *task);
 int muster_attempt(const struct muster_task *task);            /* 1 …: which execution this is */
 const json_t *muster_param(const struct muster_task *task);    /* an array or an object; borrowed */
 const json_t *muster_document(const struct muster_task *task); /* the whole document; borrowed */
+/* What the configuration says under this handler's `options`; NULL: nothing. Borrowed, the same for every task. */
+const json_t *muster_options(const struct muster_task *task);
 
 /* ---- how it ends: `return muster_ok(task, result);` ---- */
 /* Each returns the value that the method must return in turn. The last one called counts; a method that returns another

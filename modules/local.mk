@@ -10,3 +10,12 @@ modules_demo_so_CPPFLAGS = $(module_cppflags)
 modules_demo_so_CFLAGS = $(module_cflags)
 modules_demo_so_LDFLAGS = $(module_ldflags)
 modules_demo_so_LDADD = $(JANSSON_LIBS)
+
+if HAVE_CURL
+module_PROGRAMS += modules/http.so
+endif
+modules_http_so_SOURCES = modules/http.c modules/http_guard.c modules/http_guard.h
+modules_http_so_CPPFLAGS = $(module_cppflags) -I$(top_srcdir) $(CURL_CFLAGS) $(NETTLE_CFLAGS)
+modules_http_so_CFLAGS = $(module_cflags)
+modules_http_so_LDFLAGS = $(module_ldflags)
+modules_http_so_LDADD = $(CURL_LIBS) $(NETTLE_LIBS) $(JANSSON_LIBS)

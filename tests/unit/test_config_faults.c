@@ -52,6 +52,11 @@ static void says_where_and_what(void **state)
 		{"state_dir: ./own.so\n", 1, "is not a directory"},
 		{"state_dir: \"\"\n", 1, "\"state_dir\" must not be empty"},
 		{"42\n", 1, "configuration must be an object"},
+		{"http: {allow: [10.0.0.0/33]}\n", 1, "neither a host nor a network"},
+		{"http: {allow: ['http://x y']}\n", 1, "neither a host nor a network"},
+		{"http: {secrets: [a]}\n", 1, "names with their files"},
+		{"http: {secrets: {a: /no/such.key}}\n", 1, "/no/such.key: No such file"},
+		{"handlers: [{class: Demo, module: demo.so, options: 5}]\n", 1, "must be an object"},
 	};
 	write_modules();
 	write_file(in_directory("open.so"), "", 0664);
@@ -67,7 +72,6 @@ static void says_what_is_not_there_yet(void **state)
 	static const char *const texts[] = {
 		"tls: {certificate: /a}\n",
 		"tls: {key: /a}\n",
-		"http: {allow: [localhost]}\n",
 		"http: {origins: [x]}\n",
 		"http: {requests_per_second: 5}\n",
 		"limits: {log: 1KiB}\n",

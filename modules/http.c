@@ -1,0 +1,557 @@
+/* Http: the bundled class that needs no code: it calls a URL and says what came of it.
+ *
+ *     fetch(url, options)         → {status, url, headers, body}
+ *     push(url, body, options)    → {status}; the body is sent as JSON, or as it is when it is a string
+ *
+ * options: method, headers {name: value}, timeout (milliseconds, or "10s"), redirects (how many are followed; fetch 5, push
+ * 0), max_bytes (of what fetch gets; 48 KiB: more is a failure), secret (the name of one in the configuration's
+ * http.secrets: the request is signed as Standard Webhooks says, https://www.standardwebhooks.com).
+ *
+ * 2xx is success. 408, 425, 429, 5xx and a connection that fails ask for a retry, Retry-After is kept to; all else is a
+ * failure. Certificates are always checked. What is not the open internet is refused unless http.allow names it
+ * (http_guard.h), before each connection, redirects included; proxies of the environment are not used.
+ *
+ * A worker keeps its connections from task to task. */
+#include "modules/http_guard.h"
+
+#include <muster.h>
+
+#include <curl/curl.h>
+#include <errno.h>
+#include <nettle/base64.h>
+#include <nettle/hmac.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/socket.h>
+#include <time.h>
+
+enum {
+	FETCH_REDIRECTS = 5,
+	REDIRECTS_MAX = 20,
+	FETCH_BYTES = 48 * 1024,
+	BYTES_MAX = 16 * 1024 * 1024,
+	TIMEOUT_MS = 30 * 1000,
+	TIMEOUT_MAX_MS = 24 * 3600 * 1000,
+	WAKE_MS = 50,    /* how soon it hears that it is to stop */
+	SPARE_MS = 5000, /* of a beat's promise beyond the transfer's own timeout */
+	URL_MAX = 8000,
+	HOST_MAX = 256,
+	SECRET_MAX = 256,
+	RETRY_AFTER_MAX_S = 24 * 3600,
+};
+
+struct options {
+	const char *method, *secret;
+	const json_t *headers;
+	json_int_t timeout_ms, redirects, max_bytes;
+};
+
+struct transfer {
+	struct muster_task *task;
+	CURL *easy;
+	const json_t *allow;
+	bool wants_body; /* else what comes is dropped */
+	char *bytes;
+	size_t length, most;
+	bool too_long;
+	char refused[HOST_MAX + 128]; /* why the guard refused; "": it did not */
+	struct curl_slist *headers;
+	char *body; /* owned: what is sent; NULL: nothing */
+	size_t body_length;
+};
+
+/* Kept from task to task, the latter with its connections. */
+static CURL *kept_easy;
+static CURLM *kept_multi;
+
+/* ---- params and options ---- */
+
+static bool read_params(const struct muster_task *task, const char *const *names, size_t count, const json_t **values)
+{
+	const json_t *param = muster_param(task);
+	size_t found = 0, given = json_is_array(param) ? json_array_size(param) : json_object_size(param);
+
+	for (size_t i = 0; i < count; i++) {
+		json_t *value = json_is_array(param) ? json_array_get(param, i) : json_object_get(param, names[i]);
+		found += value != NULL;
+		values[i] = json_is_null(value) ? NULL : value;
+	}
+	return found == given;
+}
+
+/* "500ms", "10s", "5m", "1h" or a number of milliseconds. */
+static bool read_duration(const json_t *value, json_int_t *ret_ms)
+{
+	static const struct {
+		const char *unit;
+		json_int_t ms;
+	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}};
+	const char *text = json_string_value(value);
+	char *end;
+
+	if (json_is_integer(value)) {
+		*ret_ms = json_integer_value(value);
+		return *ret_ms > 0 && *ret_ms <= TIMEOUT_MAX_MS;
+	}
+	if (!text || text[0] < '0' || text[0] > '9')
+		return false;
+	long number = strtol(text, &end, 10);
+	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+		if (strcmp(end, units[i].unit) == 0) {
+			*ret_ms = number > TIMEOUT_MAX_MS ? TIMEOUT_MAX_MS + 1 : number * units[i].ms;
+			return *ret_ms > 0 && *ret_ms <= TIMEOUT_MAX_MS;
+		}
+	return false;
+}
+
+static bool read_bounded(const json_t *value, json_int_t most, json_int_t *ret_number)
+{
+	*ret_number = json_integer_value(value);
+	return json_is_integer(value) && *ret_number >= 0 && *ret_number <= most;
+}
+
+/* Method and header are put into the request as they are: no line breaks, nothing that is not theirs. */
+static bool is_token(const char *text)
+{
+	return text && text[0] != '\0' &&
+	       text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")] ==
+		       '\0';
+}
+
+static bool is_header_value(const json_t *value)
+{
+	const char *text = json_string_value(value);
+
+	return text && strlen(text) == json_string_length(value) && text[strcspn(text, "\r\n")] == '\0';
+}
+
+static bool are_headers(const json_t *headers)
+{
+	const char *name;
+	json_t *value;
+
+	if (!json_is_object(headers))
+		return false;
+	json_object_foreach(
+		(json_t *)headers, name, value) if (!is_token(name) || !is_header_value(value)) return false;
+	return true;
+}
+
+/* Returns the name of the option that is wrong, or NULL. */
+static const char *read_options(const json_t *given, struct options *options)
+{
+	const char *name;
+	json_t *value;
+
+	if (given && !json_is_object(given))
+		return "options";
+	json_object_foreach((json_t *)given, name, value)
+	{
+		bool right = false;
+		if (strcmp(name, "method") == 0)
+			right = is_token(options->method = json_string_value(value));
+		else if (strcmp(name, "headers") == 0)
+			right = are_headers(options->headers = value);
+		else if (strcmp(name, "timeout") == 0)
+			right = read_duration(value, &options->timeout_ms);
+		else if (strcmp(name, "redirects") == 0)
+			right = read_bounded(value, REDIRECTS_MAX, &options->redirects);
+		else if (strcmp(name, "max_bytes") == 0)
+			right = read_bounded(value, BYTES_MAX, &options->max_bytes);
+		else if (strcmp(name, "secret") == 0)
+			right = (options->secret = json_string_value(value)) != NULL;
+		if (!right)
+			return name;
+	}
+	return NULL;
+}
+
+/* ---- what libcurl calls ---- */
+
+static size_t receive(char *bytes, size_t size, size_t count, void *context)
+{
+	struct transfer *transfer = context;
+	size_t length = size * count, room = transfer->most - transfer->length;
+
+	if (!transfer->wants_body)
+		return length;
+	if (length > room) {
+		transfer->too_long = true;
+		return 0;
+	}
+	memcpy(transfer->bytes + transfer->length, bytes, length);
+	transfer->length += length;
+	return length;
+}
+
+static void read_host(CURL *easy, char host[HOST_MAX])
+{
+	CURLU *url = curl_url();
+	char *effective = NULL, *part = NULL;
+
+	host[0] = '\0';
+	if (url && curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &effective) == CURLE_OK && effective &&
+		curl_url_set(url, CURLUPART_URL, effective, 0) == CURLUE_OK &&
+		curl_url_get(url, CURLUPART_HOST, &part, 0) == CURLUE_OK)
+		(void)snprintf(host, HOST_MAX, "%s", part);
+	curl_free(part);
+	curl_url_cleanup(url);
+}
+
+static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
+{
+	struct transfer *transfer = context;
+	char host[HOST_MAX];
+
+	(void)purpose;
+	read_host(transfer->easy, host);
+	const char *why = http_guard_refuses(&address->addr, host, transfer->allow);
+	if (!why)
+		return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+	(void)snprintf(transfer->refused, sizeof transfer->refused,
+		"refused: %s is %s; the configuration's http.allow may name it", host, why);
+	return CURL_SOCKET_BAD;
+}
+
+/* ---- the request ---- */
+
+static bool add_header(struct transfer *transfer, const char *name, const char *value)
+{
+	/* libcurl takes "name:" for "without that header", "name;" for an empty one. */
+	size_t size = strlen(name) + strlen(value) + 3;
+	char *line = malloc(size);
+	struct curl_slist *longer = NULL;
+
+	if (line) {
+		(void)snprintf(line, size, value[0] != '\0' ? "%s: %s" : "%s;", name, value);
+		longer = curl_slist_append(transfer->headers, line);
+	}
+	free(line);
+	if (longer)
+		transfer->headers = longer;
+	return longer != NULL;
+}
+
+static bool add_headers(struct transfer *transfer, const json_t *headers)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach(
+		(json_t *)headers, name, value) if (!add_header(transfer, name, json_string_value(value))) return false;
+	return true;
+}
+
+static bool names_header(const json_t *headers, const char *wanted)
+{
+	const char *name;
+	json_t *value;
+
+	json_object_foreach((json_t *)headers, name, value) if (strcasecmp(name, wanted) == 0) return true;
+	return false;
+}
+
+/* A secret as Standard Webhooks writes it is "whsec_" and base64; any other is taken as it is. */
+static bool set_key(struct hmac_sha256_ctx *hmac, const char *secret)
+{
+	static const char prefix[] = "whsec_";
+	struct base64_decode_ctx base64;
+	uint8_t key[SECRET_MAX];
+	size_t length = strlen(secret);
+
+	if (strncmp(secret, prefix, sizeof prefix - 1) != 0) {
+		hmac_sha256_set_key(hmac, length, (const uint8_t *)secret);
+		return true;
+	}
+	secret += sizeof prefix - 1;
+	length = strlen(secret);
+	if (BASE64_DECODE_LENGTH(length) > sizeof key)
+		return false;
+	base64_decode_init(&base64);
+	if (!base64_decode_update(&base64, &length, key, length, secret) || !base64_decode_final(&base64))
+		return false;
+	hmac_sha256_set_key(hmac, length, key);
+	return true;
+}
+
+/* Standard Webhooks: HMAC-SHA256 over "id.timestamp.body"; the id is the same for every execution of the task. */
+static bool sign(struct transfer *transfer, const char *secret)
+{
+	struct hmac_sha256_ctx hmac;
+	uint8_t digest[SHA256_DIGEST_SIZE];
+	char timestamp[32], signature[8 + BASE64_ENCODE_RAW_LENGTH(SHA256_DIGEST_SIZE)] = "v1,";
+	const char *id = muster_id(transfer->task);
+
+	(void)snprintf(timestamp, sizeof timestamp, "%lld", (long long)time(NULL));
+	if (!set_key(&hmac, secret))
+		return false;
+	hmac_sha256_update(&hmac, strlen(id), (const uint8_t *)id);
+	hmac_sha256_update(&hmac, 1, (const uint8_t *)".");
+	hmac_sha256_update(&hmac, strlen(timestamp), (const uint8_t *)timestamp);
+	hmac_sha256_update(&hmac, 1, (const uint8_t *)".");
+	hmac_sha256_update(&hmac, transfer->body_length, (const uint8_t *)(transfer->body ? transfer->body : ""));
+	hmac_sha256_digest(&hmac, sizeof digest, digest);
+	base64_encode_raw(signature + 3, sizeof digest, digest);
+	signature[3 + BASE64_ENCODE_RAW_LENGTH(SHA256_DIGEST_SIZE)] = '\0';
+	return add_header(transfer, "webhook-id", id) && add_header(transfer, "webhook-timestamp", timestamp) &&
+	       add_header(transfer, "webhook-signature", signature);
+}
+
+static void set_up(struct transfer *transfer, const char *url, const struct options *options)
+{
+	CURL *easy = transfer->easy;
+
+	curl_easy_reset(easy); /* its connections stay */
+	(void)curl_easy_setopt(easy, CURLOPT_URL, url);
+	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+	(void)curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+	(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
+	(void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	(void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "muster");
+	(void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
+	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)options->timeout_ms);
+	(void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, options->redirects > 0 ? 1L : 0L);
+	(void)curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)options->redirects);
+	(void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
+	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
+	if (transfer->body) {
+		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_length);
+		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->body);
+	}
+	if (options->method && strcmp(options->method, "HEAD") == 0)
+		(void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+	else if (options->method)
+		(void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, options->method);
+}
+
+/* ---- the answer ---- */
+
+static json_t *headers_of(CURL *easy)
+{
+	json_t *headers = json_object();
+	struct curl_header *header = NULL;
+
+	while ((header = curl_easy_nextheader(easy, CURLH_HEADER, -1, header)) != NULL) {
+		char name[128];
+		size_t length = 0;
+		for (; header->name[length] != '\0' && length < sizeof name - 1; length++)
+			name[length] = header->name[length] >= 'A' && header->name[length] <= 'Z'
+					       ? (char)(header->name[length] + 32)
+					       : header->name[length];
+		name[length] = '\0';
+		(void)json_object_set_new(headers, name, json_string(header->value));
+	}
+	return headers;
+}
+
+static enum muster_end end_with_answer(struct transfer *transfer)
+{
+	struct muster_task *task = transfer->task;
+	long status = 0;
+	char *url = NULL;
+
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &url);
+	if (!transfer->wants_body)
+		return muster_ok(task, json_pack("{s:i}", "status", (int)status));
+	json_t *result =
+		json_pack("{s:i, s:s?, s:o}", "status", (int)status, "url", url, "headers", headers_of(transfer->easy));
+	json_t *body = json_stringn(transfer->bytes, transfer->length);
+	if (body) {
+		(void)json_object_set_new(result, "body", body);
+		return muster_ok(task, result);
+	}
+	char *encoded = malloc(BASE64_ENCODE_RAW_LENGTH(transfer->length) + 1);
+	if (encoded) {
+		base64_encode_raw(encoded, transfer->length, (const uint8_t *)transfer->bytes);
+		(void)json_object_set_new(
+			result, "body_base64", json_stringn(encoded, BASE64_ENCODE_RAW_LENGTH(transfer->length)));
+	}
+	free(encoded);
+	return muster_ok(task, result);
+}
+
+static enum muster_end retry(const struct transfer *transfer, long status)
+{
+	curl_off_t after_s = 0;
+
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RETRY_AFTER, &after_s);
+	if (after_s <= 0)
+		return muster_retry(transfer->task, "the server answered %ld", status);
+	if (after_s > RETRY_AFTER_MAX_S)
+		after_s = RETRY_AFTER_MAX_S;
+	return muster_retry_after(transfer->task, after_s * 1000, "the server answered %ld, and to come back in %ld s",
+		status, (long)after_s);
+}
+
+static enum muster_end end_with_status(struct transfer *transfer)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status >= 200 && status < 300)
+		return end_with_answer(transfer);
+	if (status == 408 || status == 425 || status == 429 || status >= 500)
+		return retry(transfer, status);
+	if (status >= 300 && status < 400)
+		return muster_fail(transfer->task,
+			"the server answered %ld: redirects beyond the option \"redirects\" are not followed", status);
+	return muster_fail(transfer->task, "the server answered %ld", status);
+}
+
+static enum muster_end end_with_error(const struct transfer *transfer, CURLcode code, const char *detail)
+{
+	struct muster_task *task = transfer->task;
+
+	if (transfer->refused[0] != '\0')
+		return muster_fail(task, "%s", transfer->refused);
+	if (transfer->too_long)
+		return muster_fail(task, "the answer has more than %zu bytes (option \"max_bytes\")", transfer->most);
+	switch (code) {
+	case CURLE_UNSUPPORTED_PROTOCOL: return muster_fail(task, "refused: only http and https URLs are called");
+	case CURLE_URL_MALFORMAT: return muster_fail(task, "that is no URL");
+	case CURLE_TOO_MANY_REDIRECTS: return muster_fail(task, "redirected too often (option \"redirects\")");
+	case CURLE_ABORTED_BY_CALLBACK: return muster_retry(task, "told to stop");
+	default: return muster_retry(task, "%s", detail[0] != '\0' ? detail : curl_easy_strerror(code));
+	}
+}
+
+/* ---- methods ---- */
+
+static bool add_body(struct transfer *transfer, const json_t *body, const json_t *headers)
+{
+	transfer->body = json_is_string(body) ? strndup(json_string_value(body), json_string_length(body))
+					      : json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
+	if (!transfer->body)
+		return false;
+	transfer->body_length = json_is_string(body) ? json_string_length(body) : strlen(transfer->body);
+	return names_header(headers, "Content-Type") ||
+	       add_header(transfer, "Content-Type",
+		       json_is_string(body) ? "text/plain; charset=utf-8" : "application/json");
+}
+
+/* Read anew for each task, so that a file that is replaced holds at once. Returns false with why there is none. */
+static bool read_secret(const struct muster_task *task, const char *name, char secret[SECRET_MAX], const char **ret_why)
+{
+	const char *path = json_string_value(json_object_get(json_object_get(muster_options(task), "secrets"), name));
+	FILE *file = path ? fopen(path, "re") : NULL;
+
+	*ret_why = path ? strerror(errno) : "the configuration's http.secrets has none of that name";
+	if (!file)
+		return false;
+	size_t length = fread(secret, 1, SECRET_MAX - 1, file);
+	(void)fclose(file);
+	secret[length] = '\0';
+	secret[strcspn(secret, "\r\n")] = '\0';
+	*ret_why = "its file is empty";
+	return secret[0] != '\0';
+}
+
+/* curl_easy_perform would hear only once a second that it is to stop. */
+static CURLcode transfer_all(const struct transfer *transfer)
+{
+	CURLcode code = CURLE_ABORTED_BY_CALLBACK;
+	int running = 1, left;
+	const CURLMsg *message;
+
+	if (curl_multi_add_handle(kept_multi, transfer->easy) != CURLM_OK)
+		return CURLE_OUT_OF_MEMORY;
+	while (running > 0 && !muster_stopping(transfer->task))
+		if (curl_multi_perform(kept_multi, &running) != CURLM_OK ||
+			(running > 0 && curl_multi_poll(kept_multi, NULL, 0, WAKE_MS, NULL) != CURLM_OK))
+			break;
+	while ((message = curl_multi_info_read(kept_multi, &left)) != NULL)
+		if (message->msg == CURLMSG_DONE)
+			code = message->data.result;
+	(void)curl_multi_remove_handle(kept_multi, transfer->easy);
+	return code;
+}
+
+static enum muster_end perform(struct transfer *transfer, const char *url, const struct options *options)
+{
+	char detail[CURL_ERROR_SIZE] = "";
+
+	set_up(transfer, url, options);
+	(void)curl_easy_setopt(transfer->easy, CURLOPT_ERRORBUFFER, detail);
+	muster_beat_for(transfer->task, options->timeout_ms + SPARE_MS);
+	CURLcode code = transfer_all(transfer);
+	enum muster_end end = code == CURLE_OK ? end_with_status(transfer) : end_with_error(transfer, code, detail);
+	curl_easy_reset(transfer->easy); /* nothing of this task is kept */
+	return end;
+}
+
+static enum muster_end call(struct muster_task *task, const json_t *url, const json_t *body, struct options *options)
+{
+	char secret[SECRET_MAX];
+	const char *why;
+	struct transfer transfer = {
+		.task = task, .wants_body = !body, .most = (size_t)options->max_bytes, .easy = kept_easy};
+	enum muster_end end;
+
+	if (!json_is_string(url) || json_string_length(url) > URL_MAX)
+		return muster_fail(task, "the first param must be a URL of at most %d bytes", URL_MAX);
+	if (options->secret && !read_secret(task, options->secret, secret, &why))
+		return muster_fail(task, "no secret \"%.64s\": %s", options->secret, why);
+	transfer.allow = json_object_get(muster_options(task), "allow");
+	transfer.bytes = malloc(transfer.most + 1);
+	if (!transfer.bytes || (body && !add_body(&transfer, body, options->headers)) ||
+		!add_headers(&transfer, options->headers))
+		end = muster_retry(task, "out of memory");
+	else if (options->secret && !sign(&transfer, secret))
+		end = muster_fail(task, "the secret \"%s\" cannot be signed with: it is no base64", options->secret);
+	else
+		end = perform(&transfer, json_string_value(url), options);
+	curl_slist_free_all(transfer.headers);
+	free(transfer.bytes);
+	free(transfer.body);
+	return end;
+}
+
+static enum muster_end fetch(struct muster_task *task)
+{
+	struct options options = {.timeout_ms = TIMEOUT_MS, .redirects = FETCH_REDIRECTS, .max_bytes = FETCH_BYTES};
+	const json_t *values[2];
+
+	if (!read_params(task, (const char *const[]){"url", "options"}, 2, values))
+		return muster_fail(task, "fetch wants a URL and, if need be, options: [url, {…}]");
+	const char *wrong = read_options(values[1], &options);
+	if (wrong)
+		return muster_fail(task, "the option \"%.64s\" is unknown or has a wrong value", wrong);
+	return call(task, values[0], NULL, &options);
+}
+
+static enum muster_end push(struct muster_task *task)
+{
+	struct options options = {.timeout_ms = TIMEOUT_MS};
+	const json_t *values[3];
+	json_t *nothing = json_null();
+
+	if (!read_params(task, (const char *const[]){"url", "body", "options"}, 3, values))
+		return muster_fail(task, "push wants a URL, a body and, if need be, options: [url, body, {…}]");
+	const char *wrong = read_options(values[2], &options);
+	if (wrong)
+		return muster_fail(task, "the option \"%.64s\" is unknown or has a wrong value", wrong);
+	return call(task, values[0], values[1] ? values[1] : nothing, &options);
+}
+
+static int start(const char **why)
+{
+	if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) {
+		kept_easy = curl_easy_init();
+		kept_multi = curl_multi_init();
+	}
+	if (kept_easy && kept_multi)
+		return 0;
+	*why = "libcurl cannot be initialised";
+	return -1;
+}
+
+static const struct muster_method methods[] = {{"fetch", fetch}, {"push", push}, {0}};
+
+MUSTER_EXPORT const struct muster_module muster_module = {MUSTER_ABI, "Http", methods, start, NULL};
