@@ -190,6 +190,12 @@ int config_load_handed_over(const struct config *now, const char *text, size_t l
  * therefore never freed. Returns 0; -EPERM naming the first key that a running node cannot change; -E2BIG; -ENOMEM. */
 int config_adopt(struct config *next, const struct config *now, struct error *error);
 
+/* What the queues and pools of `config` are called, position by position, with what those that a reload took away still
+ * need; owned by the caller (NULL: no memory). config_arrange gives the same positions to `next`, which another process
+ * has loaded from the same text; what only the places know is `removed`. Returns 0, -EINVAL, -E2BIG or -ENOMEM. */
+json_t *config_places(const struct config *config);
+int config_arrange(struct config *next, const json_t *places, struct error *error);
+
 /* The password in a file, without the newline at its end. Owned by the caller, who wipes it by config_free_password. */
 int config_read_password(const char *path, char **ret_password, struct error *error);
 void config_free_password(char *password);

@@ -125,3 +125,48 @@ int config_adopt(struct config *next, const struct config *now, struct error *er
 		status = adopt_queues(next, now, queue_places, error);
 	return status == 0 ? adopt_pools(next, now, queue_places, error) : status;
 }
+
+/* ---- for a successor by exec, which has but the file's text ---- */
+
+static json_t *pool_place(const struct config_pool *pool)
+{
+	return json_pack("{s:s, s:o, s:o, s:s}", "name", pool->name, "heartbeat_timeout",
+		json_sprintf("%lldms", (long long)pool->heartbeat_timeout_ms), "kill_grace",
+		json_sprintf("%lldms", (long long)pool->kill_grace_ms), "title_prefix", pool->title_prefix);
+}
+
+json_t *config_places(const struct config *config)
+{
+	json_t *queues = json_array(), *pools = json_array();
+
+	for (size_t i = 0; i < config->queue_count; i++)
+		(void)json_array_append_new(queues, json_pack("{s:s}", "name", config->queues[i].name));
+	for (size_t i = 0; i < config->pool_count; i++)
+		(void)json_array_append_new(pools, pool_place(&config->pools[i]));
+	if (json_array_size(queues) == config->queue_count && json_array_size(pools) == config->pool_count)
+		return json_pack("{s:o, s:o}", "queues", queues, "pools", pools);
+	json_decref(queues);
+	json_decref(pools);
+	return NULL;
+}
+
+int config_arrange(struct config *next, const json_t *places, struct error *error)
+{
+	int queue_places[CONFIG_QUEUES_MAX];
+	struct schema_faults faults = {0};
+	struct config *former = calloc(1, sizeof *former); /* kept: what is removed borrows from it */
+
+	if (!former)
+		return error_set(error, -ENOMEM, "no memory");
+	/* The table alone: what these queues and pools were good for was checked when they came. */
+	int status = schema_read(&config_schema, places, "", former, &faults);
+	if (status == 0 && faults.count > 0)
+		status = -EINVAL;
+	if (status < 0)
+		(void)error_set(error, status, "queues and pools of the one before: %s",
+			faults.count > 0 ? faults.items[0].detail : strerror(-status));
+	schema_faults_fini(&faults);
+	if (status == 0)
+		status = adopt_queues(next, former, queue_places, error);
+	return status == 0 ? adopt_pools(next, former, queue_places, error) : status;
+}

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "the kernel writes the pid into the low half of `who`");
@@ -83,6 +84,8 @@ void scoreboard_observe(struct scoreboard_histogram *histogram, int64_t duration
 		atomic_load_explicit(&histogram->sum_us, memory_order_relaxed) + value, memory_order_relaxed);
 }
 
+static const char magic[8] = "muster\0";
+
 static size_t round_to_page(size_t size)
 {
 	return (size + 4095) & ~(size_t)4095;
@@ -102,26 +105,25 @@ static void lay_out_rows(struct scoreboard *scoreboard, const struct config *con
 	scoreboard->header->row_count = row;
 }
 
-int scoreboard_create(struct scoreboard *ret_scoreboard, const struct config *config, struct error *error)
+/* Maps the memory of a scoreboard. Returns 0 or a negative errno. */
+static int map(struct scoreboard *ret_scoreboard, int fd)
 {
 	const size_t header = round_to_page(sizeof(struct scoreboard_header));
 	const size_t rows = round_to_page(sizeof(struct scoreboard_row_words) * SCOREBOARD_ROWS);
 	const size_t exits = round_to_page(sizeof(struct scoreboard_exits) * SCOREBOARD_ROWS);
 	const size_t http = round_to_page(sizeof(struct scoreboard_http));
 	const size_t size = header + rows + exits + http + sizeof(struct scoreboard_area) * SCOREBOARD_ROWS;
+	struct stat info;
 
-	int fd = memfd_create(SCOREBOARD_MEMFD, MFD_CLOEXEC);
-	if (fd < 0)
-		return error_set(error, -errno, "cannot create the scoreboard: %s", strerror(errno));
-	char *base = MAP_FAILED;
-	if (ftruncate(fd, (off_t)size) == 0)
-		base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (base == MAP_FAILED) {
-		int status = -errno;
-		close(fd);
-		return error_set(error, status, "cannot map the scoreboard (%zu MiB, sparse): %s", size >> 20,
-			strerror(-status));
-	}
+	if (fstat(fd, &info) != 0)
+		return -errno;
+	if (info.st_size == 0 && ftruncate(fd, (off_t)size) != 0)
+		return -errno;
+	if (info.st_size != 0 && (size_t)info.st_size != size)
+		return -EPROTO;
+	char *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (base == MAP_FAILED)
+		return -errno;
 	(void)madvise(base, size, MADV_DONTDUMP); /* a core file is about the process, not about a GiB of holes */
 	*ret_scoreboard = (struct scoreboard){
 		.fd = fd,
@@ -132,14 +134,42 @@ int scoreboard_create(struct scoreboard *ret_scoreboard, const struct config *co
 		.http = (struct scoreboard_http *)(base + header + rows + exits),
 		.areas = base + header + rows + exits + http,
 	};
-	memcpy(ret_scoreboard->header->magic, "muster\0", 8);
+	return 0;
+}
+
+int scoreboard_create(struct scoreboard *ret_scoreboard, const struct config *config, struct error *error)
+{
+	int fd = memfd_create(SCOREBOARD_MEMFD, MFD_CLOEXEC);
+	int status = fd < 0 ? -errno : map(ret_scoreboard, fd);
+
+	if (status < 0) {
+		if (fd >= 0)
+			(void)close(fd);
+		return error_set(error, status, "cannot create the scoreboard (sparse memory): %s", strerror(-status));
+	}
+	memcpy(ret_scoreboard->header->magic, magic, sizeof magic);
 	ret_scoreboard->header->layout = SCOREBOARD_LAYOUT;
-	ret_scoreboard->header->size_mib = (uint32_t)(size >> 20);
+	ret_scoreboard->header->size_mib = (uint32_t)(ret_scoreboard->size >> 20);
 	ret_scoreboard->header->started_ms = clock_wall_ms();
 	ret_scoreboard->header->started_mono_ns = clock_mono_ns();
 	ret_scoreboard->header->guardian = getpid();
 	lay_out_rows(ret_scoreboard, config);
 	return 0;
+}
+
+int scoreboard_open(struct scoreboard *ret_scoreboard, int fd, struct error *error)
+{
+	char start[offsetof(struct scoreboard_header, size_mib)]; /* read before anything is taken for granted */
+	uint32_t layout = 0;
+
+	if (pread(fd, start, sizeof start, 0) != (ssize_t)sizeof start || memcmp(start, magic, sizeof magic) != 0)
+		return error_set(error, -EINVAL, "what was handed over is no scoreboard");
+	memcpy(&layout, start + offsetof(struct scoreboard_header, layout), sizeof layout);
+	int status = layout == SCOREBOARD_LAYOUT ? map(ret_scoreboard, fd) : -EPROTO;
+	if (status == -EPROTO)
+		return error_set(error, status, "the scoreboard has layout %u, and this is layout %d", layout,
+			SCOREBOARD_LAYOUT);
+	return status < 0 ? error_set(error, status, "cannot map the scoreboard: %s", strerror(-status)) : 0;
 }
 
 void scoreboard_close(struct scoreboard *scoreboard)

@@ -137,6 +137,7 @@ struct scoreboard_exits {                    /* the supervisor's */
 	struct scoreboard_evidence evidence; /* of `evidence_about`, until its exit is written */
 	_Atomic uint32_t evidence_about;     /* incarnation; 0: of none */
 	_Atomic uint32_t started_with;       /* config_generation of the row's incarnation */
+	_Atomic uint32_t made_by;            /* code_generation of the row's incarnation */
 	struct scoreboard_exit last[SCOREBOARD_EXITS];
 	/* Of its latest death: the flight recorder as the dead one left it, before the next one writes on in it. */
 	_Atomic uint32_t recent_of; /* incarnation; 0: none, or while being written */
@@ -241,6 +242,7 @@ struct scoreboard_header {
 	_Atomic uint64_t supervisor_restarts;
 	_Atomic uint32_t
 		config_generation; /* raised when a configuration was accepted (or read again): workers are rolled */
+	_Atomic uint32_t code_generation;  /* raised by an upgrade: api and scheduler are replaced */
 	_Atomic uint32_t config_refused;   /* how often a reload was refused */
 	char config_error[ERROR_TEXT_MAX]; /* why the last reload was refused; "": it was not */
 	_Atomic uint64_t deaths;           /* of children, exact */
@@ -271,6 +273,9 @@ struct scoreboard {
 
 /* Creates and maps a scoreboard with rows for the four processes and the configured pools, all never started. */
 int scoreboard_create(struct scoreboard *ret_scoreboard, const struct config *config, struct error *error);
+/* Maps one that another musterd has created and handed over by its descriptor, which is taken. -EPROTO: it has another
+ * layout. */
+int scoreboard_open(struct scoreboard *ret_scoreboard, int fd, struct error *error);
 void scoreboard_close(struct scoreboard *scoreboard);
 
 /* In a freshly made worker: everything but the row's area becomes read-only. Returns 0 or a negative errno. */

@@ -86,6 +86,7 @@ int child_start(const struct node *node, unsigned row, int64_t now_mono_ns)
 	words->order = words->cancel = 0;
 	words->born_at = now_mono_ns;
 	scoreboard->exits[row].started_with = scoreboard->header->config_generation;
+	scoreboard->exits[row].made_by = scoreboard->header->code_generation;
 	reset_area(node, row, incarnation, now_mono_ns);
 	fault_point("start-reset");
 	pid_t pid = process_clone(scoreboard, row, PROCESS_SIBLING);

@@ -13,6 +13,7 @@
 #include "server/strays.h"
 #include "server/supervisor.h"
 #include "server/undertaker.h"
+#include "server/upgrade.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -39,7 +40,8 @@ struct guardian {
 	const struct privilege *privilege;
 	struct strays strays;
 	struct reload reload;
-	bool renewing;         /* the supervisor was ended so that a new one inherits a new configuration */
+	struct upgrade upgrade;
+	bool renewing;         /* the supervisor was ended so that a new one inherits what is new */
 	int signals;           /* signalfd */
 	pid_t supervisor;      /* 0: none */
 	uint32_t streak;       /* of the supervisor's young deaths */
@@ -177,21 +179,31 @@ static struct scoreboard_row_words *find_row(const struct scoreboard *scoreboard
 	return NULL;
 }
 
-/* From here on a configuration holds that was not there before, or modules are to be loaded anew. */
-static void renew(struct guardian *guardian)
+static void renew_supervisor(struct guardian *guardian)
 {
-	uint32_t generation = ++guardian->scoreboard->header->config_generation;
-
-	log_info("configuration read again, rolling the workers", LOG_INT("generation", generation));
 	if (guardian->supervisor == 0)
 		return;
 	guardian->renewing = true;
 	(void)kill(guardian->supervisor, SIGKILL); /* ours and not reaped; it is made to be killed at any moment */
 }
 
+/* From here on a configuration holds that was not there before, or modules are to be loaded anew. */
+static void renew(struct guardian *guardian)
+{
+	uint32_t generation = ++guardian->scoreboard->header->config_generation;
+
+	log_info("configuration read again, rolling the workers", LOG_INT("generation", generation));
+	renew_supervisor(guardian);
+}
+
+static int exit_status(const siginfo_t *info)
+{
+	return info->si_code == CLD_EXITED ? info->si_status : -1;
+}
+
 static void end_check(struct guardian *guardian, const siginfo_t *info)
 {
-	const bool fresh = reload_finish(&guardian->reload, info->si_code == CLD_EXITED ? info->si_status : -1);
+	const bool fresh = reload_finish(&guardian->reload, exit_status(info));
 
 	if (fresh && guardian->scoreboard->header->stage == STAGE_RUN)
 		renew(guardian);
@@ -216,6 +228,8 @@ static void reap(struct guardian *guardian)
 			end_check(guardian, &info);
 		if (info.si_pid == guardian->scoreboard->header->undertaker)
 			guardian->scoreboard->header->undertaker = 0;
+		if (info.si_pid == guardian->upgrade.probe)
+			upgrade_finish(&guardian->upgrade, exit_status(&info));
 		struct scoreboard_row_words *row = find_row(guardian->scoreboard, info.si_pid);
 		if (row) {
 			fault_point("guardian-reaps");
@@ -320,7 +334,8 @@ static void read_signals(struct guardian *guardian)
 			break;
 		case SIGHUP: reload(guardian); break;
 		case SIGUSR2:
-			log_warn("SIGUSR2 ignored: upgrading in place is not available yet, restart musterd");
+			if (guardian->scoreboard->header->stage == STAGE_RUN)
+				upgrade_begin(&guardian->upgrade);
 			break;
 		default: break; /* SIGCHLD: reap() looks each time */
 		}
@@ -347,7 +362,9 @@ static int64_t look(struct guardian *guardian)
 	int64_t again = now + LOOK_MS * CLOCK_NS_PER_MS;
 	watch_supervisor(guardian, now);
 	reload_watch(&guardian->reload, now);
-	const pid_t own[] = {guardian->supervisor, guardian->reload.checker, header->undertaker};
+	upgrade_watch(&guardian->upgrade, now);
+	const pid_t own[] = {
+		guardian->supervisor, guardian->reload.checker, guardian->upgrade.probe, header->undertaker};
 	if (!strays_end(&guardian->strays, guardian->scoreboard, own, sizeof own / sizeof *own))
 		again = now + LOOK_AGAIN_MS * CLOCK_NS_PER_MS;
 	if (header->stage != STAGE_RUN) {
@@ -370,31 +387,65 @@ static int64_t look(struct guardian *guardian)
 	return again;
 }
 
-int guardian_main(struct node *node, const struct privilege *privilege)
+/* Nothing is under way that a successor would not know of. */
+static bool may_exec(const struct guardian *guardian)
 {
-	struct guardian guardian = {.node = node, .scoreboard = node->scoreboard, .privilege = privilege};
+	return guardian->upgrade.passed && guardian->reload.checker == 0 &&
+	       guardian->scoreboard->header->stage == STAGE_RUN;
+}
 
-	guardian.signals = open_signals();
-	if (guardian.signals < 0) {
+/* The node runs already: who lives goes on. The supervisor is made anew, by this code, and replaces api and scheduler. */
+static void take_over(struct guardian *guardian, const struct strays *inherited)
+{
+	pid_t pid;
+
+	guardian->strays = *inherited;
+	if (scoreboard_life(guardian->scoreboard, ROW_SUPERVISOR, NULL, &pid) == LIFE_ALIVE)
+		guardian->supervisor = pid;
+	guardian->scoreboard->header->code_generation++;
+	log_info("upgraded", LOG_INT("pid", getpid()), LOG_TEXT("version", MUSTER_VERSION));
+	renew_supervisor(guardian);
+}
+
+static int prepare(struct guardian *guardian, const struct strays *inherited)
+{
+	guardian->signals = open_signals();
+	if (guardian->signals < 0) {
 		log_error("cannot read signals", LOG_TEXT("error", strerror(errno)));
-		return 71;
+		return -errno;
 	}
-	int status = reload_init(&guardian.reload, node);
+	int status = reload_init(&guardian->reload, guardian->node);
 	if (status < 0) {
 		log_error("cannot keep the configuration", LOG_TEXT("error", strerror(-status)));
-		return 71;
+		return status;
 	}
+	upgrade_init(&guardian->upgrade, guardian->node, &guardian->strays);
 	(void)prctl(PR_SET_CHILD_SUBREAPER, 1);
-	strays_init(&guardian.strays);
-	status = undertaker_mark_tree(node->scoreboard);
+	if (inherited) {
+		take_over(guardian, inherited);
+		return 0;
+	}
+	strays_init(&guardian->strays);
+	status = undertaker_mark_tree(guardian->scoreboard);
 	if (status < 0)
 		log_warn("programs that handlers start will outlive a kill of musterd",
 			LOG_TEXT("reason", strerror(-status)));
-	log_info("service started", LOG_INT("pid", getpid()), LOG_TEXT("node", node->id));
+	log_info("service started", LOG_INT("pid", getpid()), LOG_TEXT("node", guardian->node->id));
+	return 0;
+}
+
+int guardian_main(struct node *node, const struct privilege *privilege, const struct strays *inherited)
+{
+	struct guardian guardian = {.node = node, .scoreboard = node->scoreboard, .privilege = privilege};
+
+	if (prepare(&guardian, inherited) < 0)
+		return 71;
 	for (;;) {
 		int64_t again = look(&guardian);
 		if (guardian.supervisor == 0 && is_over(&guardian))
 			break;
+		if (may_exec(&guardian))
+			upgrade_exec(&guardian.upgrade);
 		struct pollfd entries[] = {
 			{.fd = guardian.signals, .events = POLLIN},
 			{.fd = node->bell_guardian, .events = POLLIN},

@@ -8,8 +8,10 @@
 
 #include "core/node.h"
 #include "server/privilege.h"
+#include "server/strays.h"
 
-/* Runs the node until it was told to stop. A reload replaces node->config. Returns musterd's exit status. Single-threaded; called once. */
-int guardian_main(struct node *node, const struct privilege *privilege);
+/* Runs the node until it was told to stop. A reload replaces node->config. `inherited`: this is an upgrade, the node runs
+ * already, and these are not strays (NULL: a start). Returns musterd's exit status. Single-threaded; called once. */
+int guardian_main(struct node *node, const struct privilege *privilege, const struct strays *inherited);
 
 #endif

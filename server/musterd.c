@@ -5,12 +5,14 @@
 #include "core/log.h"
 #include "core/node.h"
 #include "server/guardian.h"
+#include "server/handover.h"
 #include "server/init.h"
 #include "server/notify.h"
 #include "server/privilege.h"
 #include "server/process.h"
 #include "server/startup.h"
 #include "server/title.h"
+#include "server/upgrade.h"
 
 #include <argp.h>
 #include <errno.h>
@@ -69,7 +71,8 @@ static const struct argp argument_parser = {
 	       "per CPU. It stays in the foreground and logs to stderr.\n\n"
 	       "Signals: TERM and INT stop it (a second one: at once), HUP reads the configuration again and rolls the "
 	       "workers, "
-	       "USR1 reopens its log.\n"
+	       "USR1 reopens its log, USR2 replaces musterd itself by what is installed by now, and keeps the "
+	       "workers.\n"
 	       "Exit status: 0 stopped in good order, 64 usage, 69 something needed is missing or taken, 78 "
 	       "configuration.",
 };
@@ -96,27 +99,45 @@ static void print_faults(const struct error *error, const char *details)
 		(void)fprintf(stderr, "%s", details);
 }
 
-static struct config *load_config(const struct options *options, const char *module_dir)
+static struct config *load_config(const struct options *options, const json_t *handed, const char *module_dir)
 {
 	struct config *config = NULL;
 	struct error error;
 	char *details = NULL;
 
-	if (config_load(options->config, module_dir, &config, &error, &details) < 0) {
+	int status = handed ? handover_load_config(handed, module_dir, &config, &error)
+			    : config_load(options->config, module_dir, &config, &error, &details);
+	if (status < 0)
 		print_faults(&error, details);
-		free(details);
-		return NULL;
-	}
-	return config;
+	free(details);
+	return status < 0 ? NULL : config;
 }
 
-static int check(const struct config *config)
+/* An upgrade's probe: whether we could be the running musterd's successor. Said in a line that older ones do not know. */
+static int check_handover(const struct config *config, const json_t *handed, struct error *error)
+{
+	struct scoreboard scoreboard;
+	struct node node = {.config = config, .scoreboard = &scoreboard};
+	struct strays strays;
+
+	int status = handover_take(handed, &node, &scoreboard, &strays, error);
+	if (status == 0)
+		status = startup_check_broker(config, error);
+	if (status == 0)
+		(void)puts(UPGRADE_READY);
+	return status;
+}
+
+static int check(const struct config *config, const json_t *handed)
 {
 	struct error error;
+	sigset_t none;
 
+	sigemptyset(&none);
+	process_reset_signals(&none); /* a module may hang: who is in front of it may end us */
 	for (size_t i = 0; i < config->warning_count; i++)
 		(void)fprintf(stderr, "musterd: warning: %s\n", config->warnings[i]);
-	if (handlers_check(config, &error) < 0) {
+	if (handlers_check(config, &error) < 0 || (handed && check_handover(config, handed, &error) < 0)) {
 		print_faults(&error, NULL);
 		return EXIT_CONFIGURATION;
 	}
@@ -155,67 +176,98 @@ static int refuse(const struct error *error, int exit_status)
 	return exit_status;
 }
 
-/* Gets everything a node needs, in the order in which its lack is best told. */
-static int run(const struct config *config, const char *module_dir)
+/* Gets everything a node needs, in the order in which its lack is best told. Returns 0 or an exit status. */
+static int acquire(
+	struct node *node, struct scoreboard *scoreboard, const struct privilege *privilege, struct error *error)
+{
+	int status = startup_open_state(node, privilege, error);
+	if (status < 0)
+		return EXIT_UNAVAILABLE;
+	status = startup_check_broker(node->config, error);
+	if (status < 0)
+		return status == BROKER_UNFIT || status == BROKER_REFUSED ? EXIT_CONFIGURATION : EXIT_UNAVAILABLE;
+	status = startup_listen(node, privilege, error);
+	if (status < 0)
+		return status == -EPERM ? EXIT_CONFIGURATION : EXIT_UNAVAILABLE;
+	if (startup_open_channels(node, error) < 0 || scoreboard_create(scoreboard, node->config, error) < 0)
+		return EXIT_UNAVAILABLE;
+	return EXIT_SUCCESS;
+}
+
+static void introduce(const struct node *node)
+{
+	struct scoreboard_header *header = node->scoreboard->header;
+	char title[256];
+
+	process_title(node, ROW_SUPERVISOR, title, sizeof title);
+	memcpy(strrchr(title, ':'), ":master", sizeof ":master");
+	title_set(title);
+	log_become(title, &header->guardian_log_dropped, &header->log_generation);
+}
+
+/* `handed`: what a musterd that became this one has left to it; NULL: this is a start. */
+static int run(const struct config *config, const char *module_dir, const json_t *handed)
 {
 	static struct scoreboard scoreboard;
+	static struct strays strays;
 	static struct node node; /* static, as are the others: what they own is used until the very end */
 	struct privilege privilege;
 	struct error error = {""};
 
-	node = (struct node){.config = config, .scoreboard = &scoreboard, .demo_dir = -1, .lock = -1};
+	node = (struct node){
+		.config = config, .scoreboard = &scoreboard, .demo_dir = -1, .lock = -1, .config_text = -1};
 	(void)snprintf(node.module_dir, sizeof node.module_dir, "%s", module_dir);
 	if (privilege_find(config->user, &privilege, &error) < 0)
 		return refuse(&error, EXIT_CONFIGURATION);
 	startup_give_log(config, &privilege);
 	for (size_t i = 0; i < config->warning_count; i++)
 		log_warn(config->warnings[i]);
-	if (startup_open_state(&node, &privilege, &error) < 0)
-		return refuse(&error, EXIT_UNAVAILABLE);
-	int status = startup_check_broker(config, &error);
-	if (status < 0)
-		return refuse(&error,
-			status == BROKER_UNFIT || status == BROKER_REFUSED ? EXIT_CONFIGURATION : EXIT_UNAVAILABLE);
-	status = startup_listen(&node, &privilege, &error);
-	if (status == -EPERM)
-		return refuse(&error, EXIT_CONFIGURATION);
-	if (status < 0 || startup_open_channels(&node, &error) < 0 ||
-		scoreboard_create(&scoreboard, config, &error) < 0)
-		return refuse(&error, EXIT_UNAVAILABLE);
-	char title[256];
-	process_title(&node, ROW_SUPERVISOR, title, sizeof title);
-	memcpy(strrchr(title, ':'), ":master", sizeof ":master");
-	title_set(title);
-	log_become(title, &scoreboard.header->guardian_log_dropped, &scoreboard.header->log_generation);
-	return guardian_main(&node, &privilege);
+	int status = EXIT_SUCCESS;
+	if (!handed)
+		status = acquire(&node, &scoreboard, &privilege, &error);
+	else if (handover_take(handed, &node, &scoreboard, &strays, &error) < 0)
+		status = EXIT_UNAVAILABLE;
+	if (status != EXIT_SUCCESS) {
+		status = refuse(&error, status);
+		return process_is_told_to_stop() ? EXIT_SUCCESS : status;
+	}
+	introduce(&node);
+	return guardian_main(&node, &privilege, handed ? &strays : NULL);
 }
 
 int main(int argc, char **argv)
 {
 	struct options options = {0};
+	struct error error;
+	json_t *handed = NULL;
+	char path[512];
+	static struct config *config;
 
+	process_block_signals(); /* what is sent to us early waits until it is read */
+	upgrade_remember(argc, argv);
 	title_init(argc, argv);
 	settle_descriptors();
 	notify_init();
 	argp_err_exit_status = EXIT_USAGE;
 	argp_parse(&argument_parser, argc, argv, 0, NULL, &options);
-	char path[512];
 	const char *module_dir = find_modules(path, sizeof path);
-	static struct config *config;
-	config = load_config(&options, module_dir);
+	if (handover_read(&handed, &error) < 0) {
+		print_faults(&error, NULL);
+		return EXIT_CONFIGURATION;
+	}
+	config = load_config(&options, handed, module_dir);
 	if (!config)
 		return EXIT_CONFIGURATION;
 	if (options.check)
-		return check(config);
+		return check(config, handed);
 	if (options.print)
 		return print(config);
-	if (log_open(config->log.file, config->log.level, config->log.format) < 0) {
+	if (log_open(config->log.file, config->log.level, config->log.format) < 0 && !handed) {
 		(void)fprintf(
 			stderr, "musterd: cannot write to log.file '%s': %s\n", config->log.file, strerror(errno));
 		return EXIT_UNAVAILABLE;
 	}
-	process_block_signals();
 	if (getpid() == 1)
 		init_fork(); /* returns in the child, which is the guardian */
-	return run(config, module_dir);
+	return run(config, module_dir, handed);
 }

@@ -6,6 +6,7 @@
 
 #include <fcntl.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -88,4 +89,20 @@ int64_t notify_watchdog_ns(void)
 int notify_listeners(void)
 {
 	return manager.listeners;
+}
+
+bool notify_print(char *socket_variable, size_t socket_size, char *watchdog_variable, size_t watchdog_size)
+{
+	const char *path = manager.address.sun_path;
+	const bool is_abstract = path[0] == '\0';
+
+	if (manager.length == 0)
+		return false;
+	(void)snprintf(socket_variable, socket_size, "NOTIFY_SOCKET=%s%.*s", is_abstract ? "@" : "",
+		(int)(manager.length - offsetof(struct sockaddr_un, sun_path) - is_abstract), path + is_abstract);
+	watchdog_variable[0] = '\0';
+	if (manager.watchdog_ns != INT64_MAX)
+		(void)snprintf(watchdog_variable, watchdog_size, "WATCHDOG_USEC=%lld",
+			(long long)(manager.watchdog_ns / 1000));
+	return true;
 }

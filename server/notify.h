@@ -7,6 +7,7 @@
 #define MUSTER_SERVER_NOTIFY_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* At start, once: takes the manager's variables out of the environment, so that no child inherits them. */
@@ -23,5 +24,9 @@ int64_t notify_watchdog_ns(void);
 
 /* How many sockets the manager hands over: descriptors 3, 4, …; 0: none. */
 int notify_listeners(void);
+
+/* NOTIFY_SOCKET=… and WATCHDOG_USEC=… (or ""), for the environment of who is going to be this process. Returns false when
+ * there is no manager. */
+bool notify_print(char *socket_variable, size_t socket_size, char *watchdog_variable, size_t watchdog_size);
 
 #endif

@@ -184,8 +184,15 @@ void process_block_signals(void)
 {
 	sigset_t set;
 
-	reset_dispositions(); /* whoever started us may ignore some: that is not ours, nor our children's */
 	process_list_signals(&set);
 	(void)sigprocmask(SIG_BLOCK, &set, NULL);
+	reset_dispositions(); /* whoever started us may ignore some: that is not ours, nor our children's */
 	(void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+}
+
+bool process_is_told_to_stop(void)
+{
+	sigset_t pending;
+
+	return sigpending(&pending) == 0 && (sigismember(&pending, SIGTERM) == 1 || sigismember(&pending, SIGINT) == 1);
 }

@@ -9,6 +9,7 @@
 #include "core/node.h"
 
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/types.h>
 
 enum process_parent { PROCESS_OURS, PROCESS_SIBLING };
@@ -43,9 +44,12 @@ void process_reset_signals(const sigset_t *mask);
 /* The signals that mean something to musterd. */
 void process_list_signals(sigset_t *ret_set);
 
-/* At start: whatever was inherited is forgotten, these are blocked, to be read when somebody wants to, and SIGPIPE is
- * ignored. */
+/* First thing in main: these are blocked, to be read when somebody wants to, whatever was inherited is forgotten, and
+ * SIGPIPE is ignored. */
 void process_block_signals(void);
+
+/* TERM or INT has come and waits to be read. */
+bool process_is_told_to_stop(void);
 
 /* A descriptor that becomes readable at SIGTERM (which stays blocked), or -1. */
 int process_stop_descriptor(void);

@@ -14,7 +14,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-enum { CHECK_MS = 60000, EXIT_REFUSED = 78 };
+enum { CHECK_MS = 10000, EXIT_REFUSED = 78 };
 
 /* ---- texts in memory ---- */
 
@@ -155,8 +155,9 @@ bool reload_finish(struct reload *reload, int exit_status)
 	if (reload->again)
 		return reload_begin(reload); /* what was just checked may be out of date */
 	if (exit_status != EXIT_SUCCESS) {
-		refuse(reload,
-			exit_status == EXIT_REFUSED ? header->config_error : "whoever checked it did not survive it");
+		refuse(reload, exit_status == EXIT_REFUSED
+				       ? header->config_error
+				       : "whoever checked it did not survive it, or was not done within 10 s");
 		return false;
 	}
 	if (!take_over(reload))
@@ -171,13 +172,16 @@ int reload_init(struct reload *reload, struct node *node)
 	char *text = NULL;
 	size_t length = 0;
 
+	const bool handed_over = node->config_text >= 0; /* with what holds in it */
+
 	*reload = (struct reload){.node = node, .candidate = memfd_create("muster-candidate", MFD_CLOEXEC)};
-	node->config_text = memfd_create("muster-config", MFD_CLOEXEC);
+	if (!handed_over)
+		node->config_text = memfd_create("muster-config", MFD_CLOEXEC);
 	node->secrets = memfd_create("muster-secrets", MFD_CLOEXEC);
 	if (reload->candidate < 0 || node->config_text < 0 || node->secrets < 0)
 		return -errno;
 	int status = hand_over_secrets(node, node->config);
-	if (status < 0 || !node->config->path)
+	if (status < 0 || handed_over || !node->config->path)
 		return status;
 	status = config_read(node->config->path, &text, &length, &error);
 	if (status == 0)

@@ -52,6 +52,13 @@ static bool is_outdated(const struct scoreboard *scoreboard, unsigned row)
 	       scoreboard->exits[row].started_with != scoreboard->header->config_generation;
 }
 
+/* An upgrade has replaced the code that it runs. */
+static bool is_old_code(const struct scoreboard *scoreboard, unsigned row)
+{
+	return scoreboard_life(scoreboard, row, NULL, NULL) == LIFE_ALIVE &&
+	       scoreboard->exits[row].made_by != scoreboard->header->code_generation;
+}
+
 /* It runs, has made its first promise, and nobody told it to leave. */
 static bool is_well(const struct scoreboard *scoreboard, unsigned row)
 {
@@ -69,9 +76,13 @@ bool rollout_mark(const struct scoreboard *scoreboard, bool *rolling)
 	bool busy[CONFIG_POOLS_MAX] = {false};
 
 	memset(rolling, 0, SCOREBOARD_ROWS * sizeof *rolling);
-	if (header->config_generation == 0 || header->stage != STAGE_RUN)
+	if (header->stage != STAGE_RUN)
 		return false;
-	bool goes_on = rolling[ROW_SCHEDULER] = is_outdated(scoreboard, ROW_SCHEDULER);
+	rolling[ROW_API] = is_old_code(scoreboard, ROW_API);
+	rolling[ROW_SCHEDULER] = is_outdated(scoreboard, ROW_SCHEDULER) || is_old_code(scoreboard, ROW_SCHEDULER);
+	bool goes_on = rolling[ROW_API] || rolling[ROW_SCHEDULER];
+	if (header->config_generation == 0)
+		return goes_on;
 	for (unsigned row = ROW_WORKERS; row < header->row_count; row++)
 		if (!scoreboard->rows[row].retired && !is_well(scoreboard, row))
 			busy[scoreboard_place_pool(scoreboard->rows[row].place)] = true;

@@ -7,6 +7,7 @@
 #include "core/log.h"
 #include "core/units.h"
 #include "server/embedded.h"
+#include "server/process.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -112,6 +113,8 @@ static int take_lock(int fd, const char *directory, struct error *error)
 		const int64_t limit_ms = lives(holder) ? LIVE_HOLDER_MS : DEAD_HOLDER_MS;
 		if (status != -EWOULDBLOCK && status != -EINTR)
 			return error_set(error, status, "cannot lock state_dir '%s': %s", directory, strerror(-status));
+		if (process_is_told_to_stop())
+			return error_set(error, -ECANCELED, "told to stop before the start was over");
 		if (clock_mono_ns() - begun > limit_ms * CLOCK_NS_PER_MS)
 			return error_set(
 				error, -EBUSY, "state_dir '%s' is in use by musterd with pid %d", directory, holder);

@@ -7,7 +7,7 @@
 #include "server/privilege.h"
 
 /* The state directory: made 0700 and given to the user; its lock taken (waited for: 1 s while its holder lives, 10 s while
- * a dead one's tree leaves); the node's id and the count of its starts read and renewed; demo directory. */
+ * a dead one's tree leaves; told to stop meanwhile: -ECANCELED); the node's id and the count of its starts read and renewed; demo directory. */
 int startup_open_state(struct node *node, const struct privilege *privilege, struct error *error);
 
 /* Binds what `listen` names. Returns 0 or a negative errno; -EPERM: what was handed over is public, and there are no

@@ -141,8 +141,8 @@ static void view_wanted(const struct supervisor *supervisor, unsigned row, struc
 		view->wanted = supervisor->node->config->address.kind == CONFIG_BROKER_EMBEDDED && !view->drain;
 		break;
 	case ROW_API:
-		view->drain = !running && supervisor->scheduler_gone;
-		view->wanted = !view->drain;
+		view->wanted = running || !supervisor->scheduler_gone;
+		view->drain = !view->wanted || supervisor->rolling[row];
 		break;
 	case ROW_SCHEDULER: /* wanted until it has left by itself: only then is everything recovered */
 		view->wanted = running || !supervisor->scheduler_gone;

@@ -1,5 +1,6 @@
 """Every part is supervised, none takes another down, and all are gone when musterd is gone."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -37,6 +38,58 @@ def test_every_child_is_the_guardian_s_and_rows_name_their_pids(muster):
         assert process(pid).pgrp == pid, "a worker leads its own process group"
     others = {child.title.split(":")[-1].split(" ")[0] for child in m.children() if child.pid not in workers}
     assert others >= {"supervisor", "api", "scheduler", "undertaker"} and len(m.children()) == len(workers) + 5, "and redis-server"
+
+
+# ---- signals that come early ----
+
+EARLY = """
+import os, signal, sys
+sent = getattr(signal, sys.argv[1])
+signal.pthread_sigmask(signal.SIG_BLOCK, [sent])  # as if it came before main's first line
+os.kill(os.getpid(), sent)
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+def test_hup_at_the_very_start_is_no_end(make):
+    m = make(TWO)
+    m.launcher = ["/usr/bin/python3", "-c", EARLY, "SIGHUP"]
+    m.start()
+    m.wait_log("configuration read again")
+    until(lambda: all(row["state"] == "idle" for row in m.workers()))
+
+
+def test_hup_as_soon_as_it_can_be_read_is_no_end(make):
+    for _ in range(10):
+        m = make()
+        m.spawn()
+        until(lambda: process(m.guardian) and int(status_of(m.guardian)["SigBlk"], 16) & 1, what="musterd blocks HUP")
+        os.kill(m.guardian, signal.SIGHUP)
+        m.wait_ready()
+        m.stop()
+
+
+@pytest.mark.parametrize("early", ["SIGTERM", "SIGINT"])
+def test_a_stop_before_it_is_ready_is_an_ordered_one(make, early):
+    m = make(TWO)
+    m.launcher = ["/usr/bin/python3", "-c", EARLY, early]
+    m.spawn()
+    assert m.exit_code() == 0
+    m.stopped = True
+    assert m.log_lines("service stopped")
+
+
+def test_a_stop_while_it_waits_for_the_lock_is_an_ordered_one(make):
+    m = make(TWO)
+    m.state.mkdir(parents=True, exist_ok=True)
+    with open(m.state / "lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        m.spawn()
+        m.wait_log("waiting for the state directory's lock")
+        began = time.monotonic()
+        os.kill(m.guardian, signal.SIGTERM)
+        assert m.exit_code() == 0 and time.monotonic() - began < bound(1)
+    m.stopped = True
 
 
 # ---- a second start ----

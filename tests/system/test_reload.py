@@ -42,7 +42,7 @@ def refused(m, *words, how="HUP"):
     """Asks for a reload that must be refused, and returns what the log says."""
     before = len(m.log_lines(REFUSED))
     ask(m, how)
-    lines = m.wait_log(REFUSED, count=before + 1)
+    lines = m.wait_log(REFUSED, count=before + 1, timeout=15)
     assert all(word in lines[-1] for word in words), lines[-1]
     return lines[-1]
 
@@ -502,6 +502,23 @@ __attribute__((constructor)) static void be_slow(void)
             assert not m.log_lines(READ_AGAIN)
     rolled(m, old)
     assert m.get("/v1/pools/default").json["workers"] == 4
+
+
+def test_a_checker_that_hangs_is_given_up_and_what_was_asked_meanwhile_is_done(muster):
+    m = muster({"pools": [pool()]})
+    old = pids(m)
+    m.config_path.unlink()
+    os.mkfifo(m.config_path)  # nobody writes to it
+    began = time.monotonic()
+    refused(m, "not done within 10 s")
+    assert 9 < time.monotonic() - began < bound(12) and pids(m) == old
+    ask(m)
+    until(lambda: sum(child.title.endswith(":master") for child in m.children()) == 1, what="another checker is on its way")
+    m.config_path.unlink()
+    m.write_config({**m.config, "pools": [pool(workers=3)]})
+    ask(m)
+    rolled(m, old)
+    assert config_check(m) == "ok"
 
 
 def test_hup_during_a_roll_begins_it_anew(muster):
