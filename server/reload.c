@@ -171,7 +171,6 @@ int reload_init(struct reload *reload, struct node *node)
 	struct error error;
 	char *text = NULL;
 	size_t length = 0;
-
 	const bool handed_over = node->config_text >= 0; /* with what holds in it */
 
 	*reload = (struct reload){.node = node, .candidate = memfd_create("muster-candidate", MFD_CLOEXEC)};
