@@ -80,15 +80,11 @@ int handover_write(const struct node *node, const struct strays *strays)
 {
 	json_t *document = describe(node, strays);
 	char *text = document ? json_dumps(document, JSON_COMPACT) : NULL;
-	int fd = text ? memfd_create("muster-handover", MFD_CLOEXEC) : -1;
-	int status = fd;
+	int fd = memfd_create("muster-handover", MFD_CLOEXEC);
+	int status = fd < 0 ? -errno : fd;
 
-	if (!text)
+	if (fd >= 0 && (!text || io_write(fd, text, strlen(text)) < 0))
 		status = -ENOMEM;
-	else if (fd < 0)
-		status = -errno;
-	else if (io_write(fd, text, strlen(text)) < 0)
-		status = -errno;
 	if (status < 0)
 		io_close(&fd);
 	free(text);
