@@ -180,7 +180,7 @@ EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/lua/conftes
 	tests/system/test_metrics.py tests/system/test_nodes.py tests/system/test_outcomes.py tests/system/test_plain_list.py \
 	tests/system/test_power.py tests/system/test_processes.py tests/system/test_queues_retention.py tests/system/test_recovery_paths.py \
 	tests/system/test_reload.py tests/system/test_seed_faults.py tests/system/test_script_cache.py tests/system/test_sentinel.py \
-	tests/system/test_service_manager.py tests/system/test_submit.py tests/system/waiting.py tests/bench/beans.c \
+	tests/system/test_service_manager.py tests/system/test_submit.py tests/system/test_upgrade.py tests/system/waiting.py tests/bench/beans.c \
 	tests/bench/bench_module.c tests/bench/latency.c tests/bench/rollcall.c tests/bench/run \
 	tests/chaos/conftest.py tests/chaos/cutter.py tests/chaos/doors.py tests/chaos/effect.c tests/chaos/faults.py \
 	tests/chaos/herd.py tests/chaos/ledger.py tests/chaos/run tests/chaos/sabotage.py tests/chaos/test_chaos.py \
