@@ -21,6 +21,7 @@ struct node {
 	int bell_supervisor;  /* eventfd: a death, a stop, or a promise earlier than header.wake_at */
 	int bell_scheduler;   /* eventfd: a death was understood (exits), or the stage changed */
 	int bell_guardian;    /* eventfd: somebody asks for a reload */
+	/* Descriptors here live through an upgrade if handover.c's table names them. */
 	int config_text;      /* memfd: the text of the configuration file that holds */
 	int secrets;          /* memfd: what the files hold that it names */
 	int audit;            /* memfd: api's record of who has changed what */

@@ -19,6 +19,7 @@ static const struct channel {
 	size_t offset; /* of an int in struct node */
 } channels[] = {
 	{"config", offsetof(struct node, config_text)},
+	{"audit", offsetof(struct node, audit)},
 	{"lock", offsetof(struct node, lock)},
 	{"demo", offsetof(struct node, demo_dir)},
 	{"bell_supervisor", offsetof(struct node, bell_supervisor)},
@@ -190,8 +191,12 @@ int handover_take(const json_t *document, struct node *node, struct scoreboard *
 	(void)snprintf(node->id, sizeof node->id, "%s", id);
 	(void)snprintf(node->host, sizeof node->host, "%s", host);
 	node->epoch = (uint32_t)json_integer_value(json_object_get(document, "epoch"));
-	for (size_t i = 0; i < CHANNEL_COUNT; i++)
+	for (size_t i = 0; i < CHANNEL_COUNT; i++) {
+		if (!json_object_get(json_object_get(document, "descriptors"), channels[i].name))
+			return error_set(error, -EPROTO,
+				"the running musterd hands over no descriptor '%s': restart it", channels[i].name);
 		*(int *)((char *)node + channels[i].offset) = get_fd(document, channels[i].name);
+	}
 	node->listener_count =
 		take_integers(json_object_get(document, "listeners"), node->listeners, NODE_LISTENERS_MAX);
 	strays->old_count = take_integers(json_object_get(document, "old_children"), strays->old, STRAYS_OLD_MAX);
