@@ -20,7 +20,8 @@ enum {
 	ROUNDS = 16,    /* trips to the broker in one turn */
 };
 
-static const int64_t stop_ns = 2 * CLOCK_NS_PER_S; /* after which nobody is waited for */
+static const int64_t stop_ns = 2 * CLOCK_NS_PER_S;     /* after which nobody is waited for */
+static const int64_t linger_ns = 20 * CLOCK_NS_PER_MS; /* for the request of who has just connected */
 
 static void close_api(struct api *api)
 {
@@ -155,7 +156,7 @@ static void serve(struct api *api, int stop_fd)
 /* Answers what is in hand; who waits for a task's end hears how it stands. */
 static void finish(struct api *api)
 {
-	int64_t until = clock_mono_ns() + stop_ns;
+	const int64_t now = clock_mono_ns(), until = now + stop_ns, linger_until = now + linger_ns;
 	struct ready ready = {0};
 
 	api->area->state = SCOREBOARD_DRAINING;
@@ -163,10 +164,8 @@ static void finish(struct api *api)
 	waits_stop(&api->waits);
 	do {
 		(void)turn(api, &ready);
-		ready = (struct ready){0};
-		if (http_busy(api->http) > 0)
-			ready = sleep_until(api, -1, clock_mono_ns() + 10 * CLOCK_NS_PER_MS);
-	} while (http_busy(api->http) > 0 && clock_mono_ns() < until);
+		ready = sleep_until(api, -1, clock_mono_ns() + 5 * CLOCK_NS_PER_MS);
+	} while (clock_mono_ns() < (http_busy(api->http) > 0 ? until : linger_until));
 }
 
 int api_main(const struct node *node, int stop_fd)
