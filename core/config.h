@@ -103,6 +103,7 @@ struct config_pool {
 	int64_t max_tasks;    /* SCHEMA_NONE: none */
 	int64_t max_memory;   /* bytes; SCHEMA_NONE: none */
 	int64_t max_age_ms;   /* SCHEMA_NONE: none */
+	int64_t roll_share;   /* percent of its workers that a roll replaces at a time, at least one */
 	bool removed;         /* a reload took it away: it keeps its position, and is to have no workers */
 	json_t *queues_value; /* `queues` as an object: name → weight */
 };

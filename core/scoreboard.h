@@ -120,6 +120,7 @@ struct scoreboard_exit {
 	uint32_t order;               /* enum scoreboard_order: the last one that was given before the KILL */
 	int32_t code;                 /* exit code, or -1 */
 	int32_t signal;               /* or 0 */
+	uint32_t started_with;        /* config_generation that it was started with */
 	uint32_t parked;              /* 1: it gave up, and is not started again until somebody orders it */
 	int64_t at_ms;                /* wall */
 	int64_t lived_ms;
@@ -257,6 +258,8 @@ struct scoreboard_header {
 	_Atomic uint32_t told_ready;               /* 1: the service manager knows that we are up */
 	_Atomic uint32_t laid_out;                 /* config_generation that rows and wanted sizes follow */
 	_Atomic uint32_t wanted[CONFIG_POOLS_MAX]; /* workers per pool */
+	_Atomic uint32_t
+		roll_stopped[CONFIG_POOLS_MAX]; /* config_generation whose roll was stopped there; 0: none was */
 	/* the scheduler's */
 	alignas(64) _Atomic int64_t scheduler_lag_us; /* by how much the last due task was moved too late */
 };

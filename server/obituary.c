@@ -67,6 +67,7 @@ static void write_exit(const struct scoreboard *scoreboard, unsigned row, const 
 	entry->code = death->exited ? death->status : -1;
 	entry->signal = death->exited ? 0 : death->status;
 	entry->parked = policy_parks(death);
+	entry->started_with = scoreboard->exits[row].started_with;
 	entry->at_ms = clock_wall_ms() - (clock_mono_ns() - words->obituary.at_mono_ns) / CLOCK_NS_PER_MS;
 	entry->lived_ms = death->lived_ns / CLOCK_NS_PER_MS;
 	entry->task[0] = '\0';

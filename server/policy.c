@@ -109,6 +109,13 @@ bool policy_parks(const struct policy_death *death)
 	       (death->exited && death->status == POLICY_EXIT_CONFIG && !death->was_ready);
 }
 
+bool policy_stops_roll(const struct policy_failures *fresh, const struct policy_failures *old)
+{
+	if (fresh->deaths < POLICY_ROLL_DEATHS)
+		return false;
+	return (double)fresh->deaths * (double)old->lived_ns > 2.0 * (double)old->deaths * (double)fresh->lived_ns;
+}
+
 uint32_t policy_streak(const struct policy_death *death, uint32_t streak)
 {
 	bool young = death->lived_ns < BACKOFF_YOUNG_MS * CLOCK_NS_PER_MS && !death->started_task;

@@ -15,6 +15,7 @@
 
 enum {
 	POLICY_EXIT_CONFIG = 78, /* sysexits EX_CONFIG: before the first idle promise, it parks the slot */
+	POLICY_ROLL_DEATHS = 2,  /* fewer of them say nothing about what was rolled out */
 };
 
 struct policy_view {
@@ -65,6 +66,15 @@ struct policy_death {
 
 enum scoreboard_reason policy_reason(const struct policy_death *death);
 bool policy_parks(const struct policy_death *death);
+
+/* How often, and over how long, workers of a pool have failed. */
+struct policy_failures {
+	unsigned deaths; /* that nobody ordered; not by SIGKILL, which comes from outside */
+	int64_t lived_ns;
+};
+
+/* Whether a roll should stop: those that were replaced already fail clearly more than the old ones do. */
+bool policy_stops_roll(const struct policy_failures *fresh, const struct policy_failures *old);
 
 /* The streak of young deaths after this one, given the one before (core/backoff.h says what follows from it). */
 uint32_t policy_streak(const struct policy_death *death, uint32_t streak);

@@ -1,8 +1,9 @@
 /* rollout: how rows follow a configuration that was read again.
  *
  * Pools grow, shrink, come and go: rollout_lay_out gives every wanted slot a row and retires the others. Then workers are
- * replaced one by one in each pool: the next goes only when all others of its pool are well, so a roll whose first
- * replacements fail stops by itself. Supervisor only. */
+ * replaced, in each pool one by one or a share (`roll_share`) at a time, the idle ones first: the next go only when the ones
+ * before are back. The first to be replaced must prove themselves: run a task, or live for a while without one. A roll whose
+ * replacements give up or fail more than the old ones did stops by itself, until the next reload. Supervisor only. */
 #ifndef MUSTER_SERVER_ROLLOUT_H
 #define MUSTER_SERVER_ROLLOUT_H
 
@@ -13,8 +14,8 @@
 /* Lets wanted sizes and rows follow the configuration, unless they do already. */
 void rollout_lay_out(const struct node *node);
 
-/* Marks in `rolling` (SCOREBOARD_ROWS entries) who is to leave now because it was started with an older configuration.
- * Returns whether the roll goes on. */
-bool rollout_mark(const struct scoreboard *scoreboard, bool *rolling);
+/* Marks in `rolling` (SCOREBOARD_ROWS entries) who is to leave now because it was started with an older configuration, or
+ * (api and scheduler) by older code. Returns whether the roll goes on. */
+bool rollout_mark(const struct node *node, bool *rolling, int64_t now_mono_ns);
 
 #endif

@@ -441,7 +441,7 @@ static int64_t tend_all(struct supervisor *supervisor, int64_t now)
 	for (unsigned row = ROW_BROKER; row < supervisor->scoreboard->header->row_count; row++)
 		understand(supervisor, row);
 	see_who_is_gone(supervisor);
-	if (rollout_mark(supervisor->scoreboard, supervisor->rolling))
+	if (rollout_mark(supervisor->node, supervisor->rolling, now))
 		next = now + ROLL_LOOK_MS * CLOCK_NS_PER_MS;
 	for (unsigned row = ROW_BROKER; row < supervisor->scoreboard->header->row_count; row++) {
 		int64_t again = tend(supervisor, row, now);

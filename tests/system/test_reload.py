@@ -244,6 +244,46 @@ def test_after_a_roll_that_stopped_a_good_one_heals(muster, folder):
         assert m.wait_task(id_)["result"] == 2
 
 
+CRASHES = "raise(SIGSEGV); return muster_ok(task, NULL);"
+
+
+def test_a_roll_whose_replacements_crash_more_than_the_old_ones_did_stops(muster, folder):
+    version(folder, 1)
+    m = muster(versioned(folder, 4, "Version"))
+    old = pids(m)
+    assert m.run("Version", "tell")["result"] == 1
+    build(folder, "crashing", CRASHES, before="#include <signal.h>")
+    reload(m)
+    until(lambda: set(pids(m)) - set(old), what="one is replaced")
+    ids = []
+
+    def stopped():
+        ids.extend(m.submit_many([{"class": "Version", "method": "tell"}] * 4))
+        return m.log_lines("roll stopped", "pool=default")
+    until(stopped, 20, "the roll stops")
+    stays(lambda: len(set(pids(m)) & set(old)) == 3, 1.0, "the others are left alone")
+    states = [m.wait_task(id_)["state"] for id_ in ids]
+    assert states.count("succeeded") > 0, "they go on working"
+    version(folder, 2)
+    reload(m)
+    rolled(m, old)
+    for id_ in m.submit_many([{"class": "Version", "method": "tell"}] * 20):
+        assert m.wait_task(id_)["result"] == 2
+
+
+def test_kills_from_outside_do_not_stop_a_roll(muster):
+    m = muster({"pools": [pool(workers=4)]})
+    old = pids(m)
+    reload(m)
+    until(lambda: set(pids(m)) - set(old), what="one is replaced")
+    for _ in range(3):
+        victim = next((row for row in m.workers() if row["pid"] and row["pid"] not in old), None)
+        if victim:
+            m.kill_worker(victim["slot"])
+    rolled(m, old)
+    assert not m.log_lines("roll stopped")
+
+
 # ---- nobody notices ----
 
 def changes_of_workers(m):
@@ -275,7 +315,7 @@ def test_pools_are_rolled_side_by_side(muster):
 def test_no_task_in_hand_is_interrupted(muster):
     m = muster({"pools": [pool(workers=4)]})
     old = pids(m)
-    ids = m.submit_many([{"class": "Demo", "method": "work", "param": [1000 + 300 * n]} for n in range(4)])
+    ids = m.submit_many([{"class": "Demo", "method": "work", "param": [2000 + 300 * n]} for n in range(4)])
     for id_ in ids:
         m.running(id_)
     reload(m)
@@ -308,6 +348,38 @@ def test_a_long_task_is_waited_for_and_others_go_on(muster):
     assert task["state"] == "succeeded" and task["attempts"] == 1 and task["crashes"] == 0
     rolled(m, old)
     assert m.worker(row["slot"])["last_exit"]["reason"] == "order"
+
+
+def test_idle_ones_go_first_and_a_long_task_holds_up_nobody_but_its_worker(muster):
+    m = muster({"pools": [pool(workers=4)]})
+    long = m.submit("Demo", "work", 4000)
+    row, old = m.running(long), pids(m)
+    reload(m)
+    until(lambda: sum(pid not in old for pid in pids(m)) == 3, what="the idle ones are replaced")
+    assert m.worker(row["slot"])["pid"] == row["pid"] and m.task(long)["state"] == "active"
+    task = m.wait_task(long)
+    assert task["state"] == "succeeded" and task["attempts"] == 1
+    rolled(m, old)
+
+
+def test_a_share_of_the_pool_goes_at_a_time(muster):
+    m = muster({"pools": [pool(workers=8, roll_share=50)]})
+    old = pids(m)
+    ids = m.submit_many([{"class": "Demo", "method": "work", "param": [1500]} for _ in range(8)])
+    for id_ in ids:
+        m.running(id_)
+    reload(m)
+    most = []
+
+    def all_new():
+        most.append(sum(row["state"] != "busy" and row["state"] != "idle" for row in m.workers()))
+        return not set(pids(m)) & set(old)
+    until(all_new, 20, "all are replaced")
+    assert max(most) == 4
+    rolled(m, old)
+    for id_ in ids:
+        task = m.wait_task(id_)
+        assert task["state"] == "succeeded" and task["attempts"] == 1 and task["crashes"] == 0
 
 
 def test_a_pool_that_goes_lets_its_long_task_finish(muster):

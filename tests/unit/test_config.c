@@ -113,7 +113,7 @@ static const char all_defaults[] =
 	"  max_active: null\n  max_depth: null\n"
 	"pools:\n- name: default\n  kind: tasks\n  queues: {default: 1, async_task_queue: 1}\n  strict: false\n"
 	"  heartbeat_timeout: 10s\n  kill_grace: 500ms\n  preload: []\n  title_prefix: \"\"\n  max_tasks: null\n"
-	"  max_memory: null\n  max_age: null\n";
+	"  max_memory: null\n  max_age: null\n  roll_share: 1\n";
 
 static void defaults_may_be_written_out(void **state)
 {
@@ -135,7 +135,7 @@ static const char elaborate[] =
 	"- {name: async_task_queue, retry: 2}\n"
 	"pools:\n"
 	"- name: first\n  workers: '20'\n  queues: {mail: 5, new: 2}\n  strict: true\n  heartbeat_timeout: 1.5s\n"
-	"  title_prefix: xes_\n  preload: [Report]\n  max_tasks: 100\n  max_memory: 64MiB\n  max_age: 1h\n"
+	"  title_prefix: xes_\n  preload: [Report]\n  max_tasks: 100\n  max_memory: 64MiB\n  max_age: 1h\n  roll_share: 25\n"
 	"- {name: second, workers: 1, queues: [orders, bills, async_task_queue, default]}\n"
 	"handlers:\n- {class: Report, module: report.so}\n- {class: 'App\\Own', module: ./own.so}\n";
 
@@ -176,6 +176,8 @@ static void reads_what_is_written(void **state)
 	assert_int_equal(pools[0].max_tasks, 100);
 	assert_int_equal(pools[0].max_memory, 64 << 20);
 	assert_int_equal(pools[0].max_age_ms, 60 * MINUTE);
+	assert_int_equal(pools[0].roll_share, 25);
+	assert_int_equal(pools[1].roll_share, 1);
 	assert_int_equal(pools[0].queue_count, 2);
 	assert_int_equal(pools[0].queues[0].weight, 5);
 	assert_int_equal(pools[0].queues[1].queue, 5);

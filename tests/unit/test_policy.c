@@ -171,6 +171,21 @@ static void back_off_doubles_to_five_seconds(void **state)
 	assert_in_range(backoff_restart_ns(5, 0.999), 600 * CLOCK_NS_PER_MS, 800 * CLOCK_NS_PER_MS);
 }
 
+static void a_roll_stops_when_replacements_fail_more(void **state)
+{
+	(void)state;
+	const int64_t second = INT64_C(1000000000);
+	const struct policy_failures none = {0, 100 * second}, some = {10, 100 * second};
+
+	assert_false(policy_stops_roll(&(struct policy_failures){0, second}, &none));
+	assert_false(policy_stops_roll(&(struct policy_failures){1, second}, &none));
+	assert_true(policy_stops_roll(&(struct policy_failures){2, second}, &none));
+	assert_false(policy_stops_roll(&(struct policy_failures){2, 10 * second}, &some));
+	assert_false(policy_stops_roll(&(struct policy_failures){2, 20 * second}, &some));
+	assert_true(policy_stops_roll(&(struct policy_failures){3, 10 * second}, &some));
+	assert_false(policy_stops_roll(&(struct policy_failures){9, second}, &(struct policy_failures){0, 0}));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -184,6 +199,7 @@ int main(void)
 		cmocka_unit_test(who_is_unfit_is_parked),
 		cmocka_unit_test(only_young_deaths_count),
 		cmocka_unit_test(back_off_doubles_to_five_seconds),
+		cmocka_unit_test(a_roll_stops_when_replacements_fail_more),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
