@@ -18,9 +18,9 @@ struct node {
 	int listeners[NODE_LISTENERS_MAX]; /* bound and listening */
 	int listener_count;
 	int control_api[2], control_scheduler[2]; /* [0]: the supervisor's end, [1]: the asker's */
-	int bell_supervisor;  /* eventfd: a death, a stop, or a promise earlier than header.wake_at */
-	int bell_scheduler;   /* eventfd: a death was understood (exits), or the stage changed */
-	int bell_guardian;    /* eventfd: somebody asks for a reload */
+	int bell_supervisor; /* eventfd: a death, a stop, or a promise earlier than header.wake_at */
+	int bell_scheduler;  /* eventfd: a death was understood (exits), or the stage changed */
+	int bell_guardian;   /* eventfd: somebody asks for a reload */
 	/* Descriptors here live through an upgrade if handover.c's table names them. */
 	int config_text;      /* memfd: the text of the configuration file that holds */
 	int secrets;          /* memfd: what the files hold that it names */

@@ -135,7 +135,8 @@ static const char elaborate[] =
 	"- {name: async_task_queue, retry: 2}\n"
 	"pools:\n"
 	"- name: first\n  workers: '20'\n  queues: {mail: 5, new: 2}\n  strict: true\n  heartbeat_timeout: 1.5s\n"
-	"  title_prefix: xes_\n  preload: [Report]\n  max_tasks: 100\n  max_memory: 64MiB\n  max_age: 1h\n  roll_share: 25\n"
+	"  title_prefix: xes_\n  preload: [Report]\n  max_tasks: 100\n  max_memory: 64MiB\n  max_age: 1h\n  "
+	"roll_share: 25\n"
 	"- {name: second, workers: 1, queues: [orders, bills, async_task_queue, default]}\n"
 	"handlers:\n- {class: Report, module: report.so}\n- {class: 'App\\Own', module: ./own.so}\n";
 
