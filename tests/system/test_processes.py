@@ -1,16 +1,18 @@
 """Every part is supervised, none takes another down, and all are gone when musterd is gone."""
 
 import fcntl
+import http.client
 import os
 import shutil
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
-from harness import (LIST, MUSTERD, PidFd, alive, all_processes, bound, descriptors, module, process, stays, status_of, until)
+from harness import (LIST, MUSTERD, Http, PidFd, alive, all_processes, bound, descriptors, module, process, stays, status_of, until)
 
 TWO = {"pools": [{"name": "default", "workers": 2, "queues": {"default": 1, LIST: 1}}]}
 
@@ -366,6 +368,27 @@ def test_readyz_says_503_from_the_first_moment_of_a_stop(muster):
     m.process.send_signal(signal.SIGTERM)
     until(lambda: m.get("/readyz").status == 503, what="readyz says 503")
     m.stop()
+
+
+def test_http_answers_till_the_last_and_readyz_never_says_200_again(muster):
+    m = muster(TWO)
+    id_ = m.submit("Demo", "work", 1200)
+    m.running(id_)
+    ends, codes = [], []
+    waiting = threading.Thread(target=lambda: ends.append(Http(port=m.port).request("GET", f"/v1/tasks/{id_}?wait=20s")))
+    waiting.start()
+    m.process.send_signal(signal.SIGTERM)
+    m.wait_log("stopping: tasks in hand may finish")
+    while m.process.poll() is None:
+        try:
+            codes.append(Http(port=m.port).request("GET", "/readyz").status)
+        except (OSError, http.client.HTTPException):
+            break
+    waiting.join()
+    assert m.exit_code() == 0
+    m.stopped = True
+    assert set(codes) == {503} and len(codes) > 5
+    assert ends[0].json["state"] == "succeeded", "who waits for the task in hand hears of its end"
 
 
 def test_a_restart_order_drains_and_replaces(muster):

@@ -1,15 +1,17 @@
 """USR2: musterd becomes what stands at its installed path by now and keeps its workers. No task, connection, count or death is
 lost over it, and a binary that cannot take over leaves the old one running."""
 
+import contextlib
 import http.client
 import os
 import shutil
 import signal
+import socket
 import threading
 
 import pytest
 
-from harness import MUSTERD, Http, process, until
+from harness import MUSTERD, Http, descriptors, process, stays, until
 
 UPGRADED = "upgraded"
 REFUSED = "upgrade refused"
@@ -187,6 +189,52 @@ def test_a_binary_that_hangs_is_given_up(installed):
     install(m, text="#!/bin/sh\nexec sleep 60\n")
     refused(m, "not within")
     assert m.run("Demo", "noop")["state"] == "succeeded"
+
+
+def test_a_binary_with_another_scoreboard_is_refused_with_words(installed):
+    m = installed({"pools": [pool()]})
+    old = pids(m)
+    scoreboard = next(fd for fd, target in descriptors(m.guardian).items() if "muster-scoreboard" in target)
+    with open(f"/proc/{m.guardian}/fd/{scoreboard}", "r+b") as memory:
+        memory.seek(8)
+        layout = memory.read(4)
+        memory.seek(8)
+        memory.write((99).to_bytes(4, "little"))  # what the running one has is then not what the new one knows
+        memory.flush()
+        refused(m, "layout 99", "layout " + str(int.from_bytes(layout, "little")))
+        memory.seek(8)
+        memory.write(layout)
+    assert pids(m) == old and m.run("Demo", "noop")["state"] == "succeeded"
+    upgrade(m)
+    assert pids(m) == old
+
+
+def test_the_service_manager_hears_on(installed, folder):
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(folder / "notify"))
+        manager.settimeout(10)
+        m = installed({"pools": [pool()]}, launcher=["env", f"NOTIFY_SOCKET={folder}/notify", "WATCHDOG_USEC=300000"])
+        upgrade(m)
+        manager.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while manager.recv(4096):
+                pass
+        manager.settimeout(10)
+        assert b"WATCHDOG=1" in manager.recv(4096)
+
+
+def test_children_from_before_musterd_are_left_alone(installed):
+    m = installed({"pools": [pool(1)]}, launcher=["/usr/bin/python3", "-c", """
+import os, subprocess, sys
+subprocess.Popen(["/bin/sleep", "60"], close_fds=True)
+os.execvp(sys.argv[1], sys.argv[1:])
+"""])
+    old = next(child for child in m.children() if "sleep" in child.title)
+    upgrade(m)
+    assert m.kill_worker(0), "after each death strays are looked for"
+    until(lambda: m.worker(0)["restarts"] == 1 and m.worker(0)["state"] == "idle")
+    stays(lambda: process(old.pid) and process(old.pid).started == old.started, 1.5)
+    os.kill(old.pid, signal.SIGKILL)
 
 
 def test_clients_connect_all_the_time(installed):
