@@ -17,6 +17,7 @@ doc/muster.yaml.5: doc/muster.yaml.5.in build-aux/options$(EXEEXT) Makefile
 	$(AM_V_GEN)$(MKDIR_P) doc && build-aux/options$(EXEEXT) >$@.options && \
 		$(fill_manual) -e '/@OPTIONS[@]/r $@.options' -e '/@OPTIONS[@]/d' $(srcdir)/doc/muster.yaml.5.in >$@ && rm $@.options
 
-dist_doc_DATA += README.md doc/architecture.md doc/exec.md doc/hacking.md doc/modules.md doc/performance.md doc/reliability.md
+dist_doc_DATA += README.md doc/architecture.md doc/exec.md doc/exec-adapter.md doc/from-fend.md doc/hacking.md \
+	doc/modules.md doc/performance.md doc/reliability.md
 exampledir = $(docdir)/examples
 dist_example_DATA = doc/examples/muster.yaml doc/examples/asynctask.yaml doc/examples/muster.service

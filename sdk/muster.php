@@ -141,14 +141,16 @@ final class Muster_Channel
     private static $in = null;
     private static $out = null;
     private static int $owner = 0;
+    private static bool $heard = false; // a service always is, a handler only while it has a task
     private static ?string $id = null;
     private static int $beatAt = 0;
     private static string $printed = '';
     private static ?Closure $exiting = null;
 
-    public static function open(): void
+    public static function open(bool $heard): void
     {
         self::$owner = getmypid();
+        self::$heard = $heard;
         if (extension_loaded('FFI')) {
             self::moveAway();
         } else {
@@ -222,6 +224,7 @@ final class Muster_Channel
 
     public static function begin(?string $id): void
     {
+        self::$heard = true;
         self::$id = $id;
         self::$beatAt = 0;
         self::listen();
@@ -231,6 +234,7 @@ final class Muster_Channel
     {
         self::endLine();
         self::send($answer);
+        self::$heard = false;
         self::$id = null;
     }
 
@@ -255,6 +259,10 @@ final class Muster_Channel
     public static function send(array $message): void
     {
         if (self::$out === null || getmypid() !== self::$owner) {
+            return;
+        }
+        if (!self::$heard) {
+            fwrite(STDERR, isset($message['log']) ? "{$message['log']}\n" : '');
             return;
         }
         if (self::$id !== null) {
@@ -320,7 +328,7 @@ final class Muster_Runner
         if (!is_file($path) || !is_readable($path)) {
             self::refuse("$path is not there or may not be read (from " . getcwd() . ')');
         }
-        Muster_Channel::open();
+        Muster_Channel::open(false);
         self::declare(array_slice($arguments, 2));
         self::$before = get_declared_classes();
         return realpath($path);
@@ -371,11 +379,11 @@ final class Muster_Runner
     private static function run(string $line): void
     {
         $task = json_decode($line, true, self::DEPTH);
+        Muster_Channel::begin(isset($task['id']) ? (string) $task['id'] : null);
         if (!is_array($task) || !is_string($task['class'] ?? null) || !is_string($task['method'] ?? null)) {
             Muster_Channel::end(['fail' => 'task format wrong: ' . (json_last_error() ? json_last_error_msg() : 'no class or no method')]);
             return;
         }
-        Muster_Channel::begin(isset($task['id']) ? (string) $task['id'] : null);
         Muster::take($task);
         $answer = self::answer($task);
         Muster::take(null);
@@ -442,5 +450,5 @@ if (realpath($_SERVER['SCRIPT_FILENAME']) === __FILE__) {
             return strtolower($extension) === 'swoole' || in_array(strtolower($extension), $loaded, true);
         }
     }
-    Muster_Channel::open();
+    Muster_Channel::open(true);
 }

@@ -39,3 +39,9 @@ def test_a_program_that_answers_nothing_fails_it(monkeypatch):
 def test_a_program_that_is_not_there_fails_it():
     status, text = run(["/nonexistent"])
     assert status == 1 and "No such file" in text
+
+
+def test_the_page_shows_the_shell_adapter_as_it_is():
+    page = (TESTS.parent / "doc" / "exec-adapter.md").read_text()
+    assert f"```sh\n{(KIT / 'kit.sh').read_text()}```" in page
+    assert (KIT / "kit.sh").read_text().count("\n") <= 55

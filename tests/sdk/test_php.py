@@ -182,6 +182,15 @@ def test_what_is_printed_is_logged_by_line_with_the_task_s_id(orders):
     assert b"by STDOUT" in orders.errors
 
 
+def test_what_is_printed_outside_of_a_task_is_no_message(php, folder):
+    (folder / "b.php").write_text("<?php echo \"loading\\n\"; register_shutdown_function(function () { echo \"leaving\\n\"; });"
+                                  "class T { function run() {} }")
+    child = php(bootstrap=folder / "b.php")
+    assert child.run("T", "run").notices == []
+    child.close_input()
+    assert child.leaves() == (0, []) and child.errors == b"loading\nleaving\n"
+
+
 def test_a_class_that_throws_all_buffers_away_still_does_not_get_between_the_lines(orders):
     assert orders.run("OrderTask", "throwsAwayBuffers").answer["ok"] is None
     assert orders.run("OrderTask", "says", ["again\n"]).log.startswith("again")
