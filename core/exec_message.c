@@ -116,13 +116,15 @@ static int hear_retry(struct exec_talk *talk, const json_t *message, const json_
 		return error_set(error, -EINVAL, "\"delay\" is no duration as in \"5s\"");
 	handler_result_set(talk->result, TASK_VERDICT_RETRY, "retry", "%s", words_of(value));
 	talk->result->delay_ms = delay_ms;
+	talk->result->code = json_integer_value(json_object_get(message, "code"));
 	return 0;
 }
 
 static int hear_fail(struct exec_talk *talk, const json_t *message, const json_t *value, struct error *error)
 {
-	(void)message, (void)error;
+	(void)error;
 	handler_result_set(talk->result, TASK_VERDICT_FAIL, "exception", "%s", words_of(value));
+	talk->result->code = json_integer_value(json_object_get(message, "code"));
 	return 0;
 }
 

@@ -55,6 +55,7 @@ static void result_init(struct handler_result *result)
 	result->message[0] = '\0';
 	result->result = NULL;
 	result->delay_ms = -1;
+	result->code = 0;
 }
 
 void handler_result_fini(struct handler_result *result)

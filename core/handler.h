@@ -51,6 +51,7 @@ struct handler_result {
 	char message[1024]; /* valid UTF-8; empty for OK */
 	json_t *result;     /* owned; at most limits.result bytes of JSON; NULL: null */
 	int64_t delay_ms;   /* RETRY: asked for; -1: not */
+	int64_t code;       /* RETRY, FAIL: the exception's own, for the log; 0: none */
 };
 
 struct handlers; /* what one worker has loaded */

@@ -18,6 +18,7 @@
 enum {
 	LOOK_MS = 50,           /* how often a running task is asked whether it was told to stop */
 	ENDING_MS = 100,        /* for whoever closes its pipes: it is about to end */
+	LAST_WORDS_MS = 50,     /* for the first thread, to log what a stuck task said before its end */
 	TAIL_MAX = 1024 * 1024, /* bytes that are appended to a document */
 };
 
@@ -30,6 +31,7 @@ struct exec {
 	const struct handler_host *host;
 	struct program_plan *plan;
 	struct exec_child child;
+	int heard_fd;          /* a bell: all that the child said about the task in hand has been heard */
 	struct buffer line;    /* the task in hand, as the child gets it */
 	bool spent;            /* the child must not get another task */
 	bool took;             /* the child has read of a task */
@@ -53,6 +55,7 @@ static void release(void *handler)
 	exec_child_fini(&exec->child);
 	program_plan_free(exec->plan);
 	buffer_fini(&exec->line);
+	io_close(&exec->heard_fd);
 	free(exec);
 }
 
@@ -70,6 +73,13 @@ static int load(
 	if (status < 0) {
 		free(exec);
 		return error_set(error, status, "class \"%s\": %s", config->class, why.text);
+	}
+	exec->heard_fd = io_bell_new();
+	if (exec->heard_fd < 0) {
+		status = exec->heard_fd;
+		program_plan_free(exec->plan);
+		free(exec);
+		return error_set(error, status, "class \"%s\": no descriptor is left", config->class);
 	}
 	exec_child_init(&exec->child, host);
 	buffer_init(&exec->line, TAIL_MAX);
@@ -318,21 +328,26 @@ static void run(void *handler, const struct handler_task *task, struct handler_r
 		crash(result, "got no memory for the task");
 		return;
 	}
+	io_bell_clear(exec->heard_fd);
 	exec->host->child(exec->host->context, exec->child.program.pid);
 	converse(exec, &turn);
+	io_bell_ring(exec->heard_fd);
 	exec->host->child(exec->host->context, 0);
 	if (turn.told_to_stop)
 		program_signal(&exec->child.program, SIGKILL);
 }
 
-/* What it still says is heard by the first thread, which then finds that the task is no longer its own. */
+/* What it still says is heard by the first thread, which then finds that the task is no longer its own: the worker does not
+ * leave before that. */
 static void exiting(void *handler, const struct handler_task *task)
 {
 	const struct exec *exec = handler;
+	struct pollfd heard = {.fd = exec->heard_fd, .events = POLLIN};
 
 	(void)task;
 	program_signal(&exec->child.program, SIGTERM);
 	(void)program_wait(&exec->child.program, INT64_MAX); /* kill_grace is the supervisor's to measure */
+	(void)io_poll(&heard, 1, clock_mono_after(LAST_WORDS_MS));
 }
 
 const struct handler_kind handler_kind_exec = {

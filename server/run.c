@@ -9,6 +9,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -349,7 +350,7 @@ static void log_end(const struct run *run)
 	buffer_append(&line, run->head.document.data, length < LOG_DOCUMENT_MAX ? length : LOG_DOCUMENT_MAX);
 	if (run->result.verdict == TASK_VERDICT_FAIL || *words == 'r')
 		if (run->record.state == TASK_DEAD)
-			buffer_append_format(&line, "|||%s(0)", run->result.message);
+			buffer_append_format(&line, "|||%s(%" PRId64 ")", run->result.message, run->result.code);
 	log_warn(line.data ? line.data : words, LOG_TEXT("task", run->id));
 }
 
