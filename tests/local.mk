@@ -216,6 +216,7 @@ EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/lua/conftes
 	tests/fuzz/units.dict \
 	tests/exec-kit/driver.py tests/exec-kit/kit tests/exec-kit/kit.mjs tests/exec-kit/kit.php \
 	tests/exec-kit/kit.sh tests/exec-kit/kit_tasks.py tests/fixtures/fend/bootstrap.php \
+	tests/fixtures/fend/producer.php tests/system/test_node.py tests/system/test_php.py tests/system/test_python.py \
 	tests/fixtures/fend/router.php tests/fixtures/fend/tasks/App/Mailer.php tests/fixtures/fend/tasks/BaseTask.php \
 	tests/fixtures/fend/tasks/OrderTask.php tests/fixtures/node/tasks.mjs tests/fixtures/python/plain.py \
 	tests/fixtures/python/tasks.py tests/fixtures/seed-document.md tests/sdk/conftest.py tests/sdk/test_kit.py \
