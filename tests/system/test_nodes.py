@@ -99,12 +99,14 @@ def test_what_every_scheduler_does_is_done_once(muster, redis_server, spans):
     three = [muster(spans.config(server, workers=2, queues=short)) for _ in range(3)]
     ids = three[0].submit_many([spans.document(f"due-{k}", 1, delay="1500ms") for k in range(200)])
     assert_each_once(spans, [f"due-{k}" for k in range(200)])
-    until(lambda: all(m.get(f"/v1/tasks/{id_}").status == 404 for m in three for id_ in (ids[0], ids[-1])), 20)
+    client, m = server.client(), three[0]
+    until(lambda: client.hlen(m.key("tasks")) == client.hlen(m.key("runs")) == 0, 20, "retention has dropped them")
+    assert client.llen(m.key("succeeded:default")) == 0
     for m in three:
+        assert m.get(f"/v1/tasks/{ids[0]}").status == 404
         queue = m.queue()
         assert queue["succeeded_total"] == 200 and queue["scheduled"] == queue["pending"] == queue["active"] == 0
         assert m.metrics().value("muster_tasks_unaccounted") == 0
-    assert server.client().hlen(three[0].key("tasks")) == 0 and server.client().hlen(three[0].key("runs")) == 0
 
 
 # ---- one is gone ----
