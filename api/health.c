@@ -84,12 +84,21 @@ static void look_at_broker(struct checks *checks, const struct broker_state *sta
 		time);
 }
 
+/* Workers and look-ups go on without what `durability: power` needs. */
+static void look_at_power(struct checks *checks, struct broker *broker, int64_t until_mono_ns)
+{
+	struct error error;
+
+	if (broker_check_power(broker, until_mono_ns, &error) == BROKER_UNCOPIED)
+		warn(checks, CHECK_BROKER, "submissions are refused: %.400s", error.text);
+}
+
 /* The broker is asked anew, and says what waits. Returns whether it answered. */
 static bool check_broker(struct api *api, struct checks *checks, struct broker_depth depths[CONFIG_QUEUES_MAX])
 {
 	struct link *link = &api->link;
 	struct broker_state state = {0};
-	int64_t until;
+	int64_t until = 0;
 	struct error *error = &checks->failed[CHECK_BROKER];
 
 	int status = link->up ? 0 : link_ask(link, ask_ns, error);
@@ -97,13 +106,15 @@ static bool check_broker(struct api *api, struct checks *checks, struct broker_d
 		status = link_begin(link, &until, error);
 	if (status == 0)
 		status = link_end(link, broker_depths(link->broker, depths, &state, until, error), error);
-	if (status >= 0)
-		error->text[0] = '\0';
-	if (status >= 0)
-		look_at_broker(checks, &state);
-	else if (error->text[0] == '\0')
-		fail(checks, CHECK_BROKER, "the broker is away");
-	return status >= 0;
+	if (status < 0) {
+		if (error->text[0] == '\0')
+			fail(checks, CHECK_BROKER, "the broker is away");
+		return false;
+	}
+	error->text[0] = '\0';
+	look_at_broker(checks, &state);
+	look_at_power(checks, link->broker, until);
+	return true;
 }
 
 static void check_workers(const struct node *node, struct checks *checks)

@@ -97,9 +97,12 @@ def test_without_any_replica_left_submissions_are_refused_and_not_stored(muster,
     refusal(m, "has no replica", id="refused")
     until(lambda: master.client().info("replication")["connected_slaves"] == 0)
     refusal(m, "has no replica", id="refused-later")
+    ready = m.get("/readyz")
+    assert ready.status == 200 and "submissions are refused" in ready.json["checks"]["broker"]
     assert m.get("/v1/tasks/refused-later").status == 404, "it was not even sent"
     assert m.wait_task(held)["state"] == "succeeded", "workers go on"
     replica.start()
     with contextlib.suppress(redis.RedisError):
         until(lambda: replica.client().info("replication")["master_link_status"] == "up", 20)
     assert until(lambda: m.post("/v1/tasks", {"class": "Demo", "method": "noop"}).status == 201)
+    assert m.get("/readyz").json["checks"]["broker"] == "ok"

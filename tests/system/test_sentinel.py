@@ -158,7 +158,7 @@ def test_an_ordered_fail_over_is_followed(muster, group):
 
 @pytest.mark.parametrize("durability", ["process", "power"])
 def test_what_an_asynchronous_fail_over_takes_back(relay, muster, group, durability):
-    """The replicas are 50 to 100 ms behind, and the master's machine dies with all that it had not sent."""
+    """The replicas are 100 to 150 ms behind, and the master's machine dies with all that it had not sent."""
     redises = group()
     master = redises.master()
     line = relay(master)
@@ -166,7 +166,7 @@ def test_what_an_asynchronous_fail_over_takes_back(relay, muster, group, durabil
     for replica in (server for server in redises.servers if server is not master):
         replica.client().execute_command("REPLICAOF", "127.0.0.1", str(line.port))
         until(lambda: replica.client().info("replication")["master_link_status"] == "up", 20)
-    line.order("delay 50 100")
+    line.order("delay 100 150")
     with Load(m, delay="2s") as load:
         load.goes_on(30)
         master.stop(signal.SIGKILL)
