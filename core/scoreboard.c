@@ -263,6 +263,11 @@ bool scoreboard_read_exit(
 	return entry->incarnation == incarnation;
 }
 
+bool scoreboard_is_damaged(const struct scoreboard *scoreboard, unsigned row)
+{
+	return scoreboard_area(scoreboard, row)->incarnation != scoreboard_high(scoreboard->rows[row].who);
+}
+
 unsigned scoreboard_read_recent(const struct scoreboard *scoreboard, unsigned row, uint32_t incarnation,
 	struct scoreboard_flight ret_flight[SCOREBOARD_FLIGHT])
 {

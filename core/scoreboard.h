@@ -122,6 +122,7 @@ struct scoreboard_exit {
 	int32_t signal;               /* or 0 */
 	uint32_t started_with;        /* config_generation that it was started with */
 	uint32_t parked;              /* 1: it gave up, and is not started again until somebody orders it */
+	uint32_t damaged;             /* 1: its area was written over; what its outbox says is nothing */
 	int64_t at_ms;                /* wall */
 	int64_t lived_ms;
 	char task[ID_MAX + 1];               /* in hand when it died, or "" */
@@ -322,6 +323,9 @@ static inline int scoreboard_place_slot(uint32_t place)
 enum scoreboard_life { LIFE_NEVER, LIFE_STARTING, LIFE_ALIVE, LIFE_DEAD };
 enum scoreboard_life scoreboard_life(
 	const struct scoreboard *scoreboard, unsigned row, uint32_t *ret_incarnation, pid_t *ret_pid);
+
+/* The area of a living or dead row is not its incarnation's: something has written over it. */
+bool scoreboard_is_damaged(const struct scoreboard *scoreboard, unsigned row);
 
 /* Row of a pool's slot, or -1. */
 int scoreboard_find(const struct scoreboard *scoreboard, int pool, int slot);

@@ -68,6 +68,7 @@ static void write_exit(const struct scoreboard *scoreboard, unsigned row, const 
 	entry->signal = death->exited ? 0 : death->status;
 	entry->parked = policy_parks(death);
 	entry->started_with = scoreboard->exits[row].started_with;
+	entry->damaged = scoreboard_is_damaged(scoreboard, row);
 	entry->at_ms = clock_wall_ms() - (clock_mono_ns() - words->obituary.at_mono_ns) / CLOCK_NS_PER_MS;
 	entry->lived_ms = death->lived_ns / CLOCK_NS_PER_MS;
 	entry->task[0] = '\0';

@@ -84,7 +84,8 @@ static struct judgement judge_lost(void)
 	struct judgement judgement = {.counts = true, .verdict = TASK_VERDICT_CRASH, .kind = "crash"};
 
 	judgement.started_ms = judgement.ended_ms = clock_wall_ms();
-	(void)snprintf(judgement.message, sizeof judgement.message, "its node was lost while its worker held it");
+	(void)snprintf(judgement.message, sizeof judgement.message,
+		"it was lost with its node, or with what its worker knew, while that held it");
 	return judgement;
 }
 
@@ -260,7 +261,7 @@ static bool read_outbox(const struct scoreboard_outbox *outbox, struct inheritan
 	return true;
 }
 
-/* -EAGAIN: its death is not understood yet. */
+/* -EAGAIN: its death is not understood yet. BROKER_HELD: leases are to be looked at first. */
 static int recover_row(struct recovery *recovery, unsigned row, uint32_t incarnation, struct error *error)
 {
 	const struct scoreboard *scoreboard = recovery->node->scoreboard;
@@ -273,7 +274,13 @@ static int recover_row(struct recovery *recovery, unsigned row, uint32_t incarna
 	node_worker_name(recovery->node, row, slot);
 	inheritance = (struct inheritance){.slot = slot, .generation = node_generation(recovery->node, incarnation)};
 	(void)read_outbox(outbox, &inheritance);
-	if (scoreboard_read_exit(scoreboard, row, incarnation, &exit))
+	const bool understood = scoreboard_read_exit(scoreboard, row, incarnation, &exit);
+	if (understood && exit.damaged) { /* nobody knows what it ran: its lease is recovered as a lost one */
+		log_warn("worker wrote over its own memory, its outbox is lost", LOG_TEXT("slot", slot));
+		recovery->done[row] = incarnation;
+		return BROKER_HELD;
+	}
+	if (understood)
 		inheritance.judgement = judge(&exit, outbox->started_ms);
 	else if (scoreboard_life(scoreboard, row, &current, NULL) == LIFE_DEAD && current == incarnation)
 		return -EAGAIN;

@@ -449,6 +449,9 @@ bool run_task(struct worker *worker, unsigned i, struct buffer *record)
 	if (begun) {
 		execute(worker, &run, well_formed, &malformed);
 		fault_point("task-ended");
+		/* A success is believed; that it failed may be the fault of who ran before it. */
+		if (run.result.verdict == TASK_VERDICT_FAIL || run.result.verdict == TASK_VERDICT_RETRY)
+			worker_leave_if_maimed(worker);
 		if (!batch_end(&worker->batch, i))
 			wait_for_the_end();
 		settle(worker, &run, record);

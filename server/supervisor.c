@@ -87,6 +87,14 @@ static enum scoreboard_order order_of(const struct scoreboard_row_words *words)
 	return scoreboard_high(word) == scoreboard_high(words->who) ? scoreboard_low(word) & 0xff : ORDER_NONE;
 }
 
+/* Until when the process in the row vouches for itself. A wild store may have put it off for ever. */
+static int64_t vouched_until(const struct supervisor *supervisor, unsigned row)
+{
+	return scoreboard_is_damaged(supervisor->scoreboard, row)
+		       ? 0
+		       : scoreboard_area(supervisor->scoreboard, row)->alive_until;
+}
+
 /* An order to end a task is void once that task is over and its worker beats on: it says nothing about a later death. */
 static void forget_void_order(struct supervisor *supervisor, unsigned row, int64_t now)
 {
@@ -94,7 +102,7 @@ static void forget_void_order(struct supervisor *supervisor, unsigned row, int64
 	const struct scoreboard_area *area = scoreboard_area(supervisor->scoreboard, row);
 	const enum scoreboard_order order = order_of(words);
 
-	if ((order == ORDER_ABORT || order == ORDER_CANCEL) && now <= area->alive_until &&
+	if ((order == ORDER_ABORT || order == ORDER_CANCEL) && now <= vouched_until(supervisor, row) &&
 		!scoreboard_order_stands(words->order, area))
 		words->order = 0;
 }
@@ -163,7 +171,7 @@ static void view_wanted(const struct supervisor *supervisor, unsigned row, struc
 
 static int64_t promise_of(const struct supervisor *supervisor, unsigned row)
 {
-	int64_t promise = scoreboard_area(supervisor->scoreboard, row)->alive_until;
+	int64_t promise = vouched_until(supervisor, row);
 	int64_t pardon = supervisor->slots[row].pardon;
 
 	if (row == ROW_BROKER)

@@ -26,7 +26,8 @@ enum {
 	BATCH_GROWTH = 4,   /* a batch is at most so many times the one before */
 	AWAY_FAILURES = 8,  /* in a row: not just a broker that starts beside us */
 	HELD_MS = 2,        /* until the slot's older lease is looked for again */
-	OOM_SCORE = 500,    /* workers go before everybody else when memory runs out */
+	EXIT_MAIMED = 71,
+	OOM_SCORE = 500, /* workers go before everybody else when memory runs out */
 };
 
 /* ---- promises ---- */
@@ -52,6 +53,18 @@ int64_t worker_bounded_ms(const struct worker *worker, int64_t ms)
 	int64_t third = worker->pool->heartbeat_timeout_ms / 3;
 
 	return third < ms ? third : ms;
+}
+
+void worker_leave_if_maimed(const struct worker *worker)
+{
+	int spare = fcntl(worker->stop_fd, F_DUPFD_CLOEXEC, 0);
+
+	if (spare < 0) {
+		log_error("a handler has closed or used up its worker's descriptors, leaving",
+			LOG_TEXT("error", strerror(errno)));
+		_exit(EXIT_MAIMED);
+	}
+	io_close(&spare);
 }
 
 static void nap(struct worker *worker, int64_t ms)
@@ -210,6 +223,7 @@ static void run_batch(struct worker *worker)
 			return;
 		fault_point("task-kept");
 	}
+	worker_leave_if_maimed(worker);
 	if (!worker->draining)
 		worker->area->state = SCOREBOARD_IDLE;
 }

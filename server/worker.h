@@ -25,6 +25,10 @@ int worker_main(const struct node *node, unsigned row);
 /* Says until when this process vouches to be heard of again; wakes a supervisor that would sleep past it. First thread. */
 void worker_promise(struct worker *worker, int64_t now_mono_ns, int64_t until_mono_ns);
 
+/* Ends the process if a handler has closed what is ours, or has left no descriptor to be had: what comes next would fail for
+ * no fault of its own. What is kept is reported by the scheduler, the others go back. First thread. */
+void worker_leave_if_maimed(const struct worker *worker);
+
 /* At most a third of the heartbeat_timeout: with a short one waits are shorter too, and end before the promise does. */
 int64_t worker_bounded_ms(const struct worker *worker, int64_t ms);
 

@@ -170,6 +170,43 @@ static enum muster_end scribble(struct muster_task *task)
 	return muster_fail(task, "nothing here is protected");
 }
 
+/* scribble_own(byte): fills all shared memory that it may write to. */
+static enum muster_end scribble_own(struct muster_task *task)
+{
+	unsigned long from, to;
+	char line[512], rights[5] = "";
+	FILE *maps = fopen("/proc/self/maps", "re");
+	const int byte = integer_param(task);
+
+	if (maps == NULL)
+		return muster_fail(task, "no /proc/self/maps");
+	while (fgets(line, sizeof line, maps) != NULL)
+		if (strstr(line, "/memfd:") != NULL && sscanf(line, "%lx-%lx %4s", &from, &to, rights) == 3 &&
+			strcmp(rights, "rw-s") == 0)
+			memset((void *)from, byte, to - from); /* NOLINT: the damage is what was ordered */
+	for (;;)
+		pause();
+}
+
+/* use_up_descriptors(): opens as many as it may, and leaves them open. */
+static enum muster_end use_up_descriptors(struct muster_task *task)
+{
+	int count = 0;
+
+	while (dup(2) >= 0)
+		count++;
+	return muster_ok(task, json_integer(count));
+}
+
+/* use_up_memory(): allocates as much as it may, and keeps it. */
+static enum muster_end use_up_memory(struct muster_task *task)
+{
+	for (size_t size = 64 << 20; size >= 16; size /= 2)
+		while (malloc(size) != NULL)
+			muster_beat(task);
+	return muster_ok(task, NULL);
+}
+
 /* With the param "stuck", the hook gets stuck as well. */
 static void exiting(struct muster_task *task)
 {
@@ -191,6 +228,9 @@ static const struct muster_method methods[] = {
 	{"overflow", overflow},
 	{"crash_later", leave_a_thread},
 	{"scribble", scribble},
+	{"scribble_own", scribble_own},
+	{"use_up_descriptors", use_up_descriptors},
+	{"use_up_memory", use_up_memory},
 	{NULL, NULL},
 };
 
