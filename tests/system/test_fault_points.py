@@ -53,8 +53,9 @@ class Node:
         until(lambda: [row["state"] for row in m.workers()] == ["idle"] * self.workers, 15, "all workers are idle")
         until(lambda: m.metrics().value("muster_tasks_unaccounted") == 0, what="every task is accounted for")
         # A fresh child has its maker's title for a moment.
-        until(lambda: len({found.title for found in m.children()}) == len(m.children()) == self.workers + 4,
-              what="each process is there once")
+        def titles():
+            return [found.title for found in m.children()]
+        until(lambda: (lambda now: len(set(now)) == len(now) >= self.workers + 4)(titles()), what="each process is there once")
 
 
 def lease_holds_nothing(m):
