@@ -25,7 +25,7 @@ execution; any other exception fails the task, with its traceback in the task's 
 A task that is stuck or cancelled is told by SIGTERM: its stack is logged, the object's method `exiting` is called, then `Stopped` is
 raised where a plain method is (an asyncio method is cancelled), and the process ends.
 
-To submit tasks from anywhere:
+To submit tasks from anywhere (with this file beside yours, or its folder in PYTHONPATH):
 
     client = muster.Client("http://127.0.0.1:7077")
     id = client.push("Mailer", "send", "you@example.org", retry=3)
