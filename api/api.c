@@ -2,6 +2,7 @@
 
 #include "api/http.h"
 #include "api/reload.h"
+#include "api/sandbox.h"
 #include "api/state.h"
 #include "api/stream.h"
 #include "core/clock.h"
@@ -9,7 +10,9 @@
 #include "core/log.h"
 
 #include <errno.h>
+#include <libgen.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -168,16 +171,47 @@ static void finish(struct api *api)
 	} while (clock_mono_ns() < (http_busy(api->http) > 0 ? until : linger_until));
 }
 
+/* From here on strangers' bytes are read: what is not needed for that is given up. */
+static int confine(const struct config *config, struct sandbox_report *ret_report, struct error *error)
+{
+	/* /etc as a whole: what resolves names is replaced there by files of the same name. Users, time zones, libraries of
+	 * the resolver, sizes of workers. Secrets in /etc are kept from us by their modes. */
+	const char *readable[] = {"/etc", "/usr", "/lib", "/lib64", "/proc", "/run/systemd/resolve", "/run/resolvconf",
+		"/sys/devices/system/cpu", config->broker_password_file, NULL};
+	char log_directory[512];
+	struct sandbox sandbox = {.readable = readable};
+
+	if (config->log.file) {
+		(void)snprintf(log_directory, sizeof log_directory, "%s", config->log.file);
+		sandbox.writable = dirname(log_directory);
+	}
+	return sandbox_enter(&sandbox, ret_report, error);
+}
+
 int api_main(const struct node *node, int stop_fd)
 {
 	struct api *api;
+	struct error error;
 
-	int status = open_api(&api, node);
+	int status = reload_start(node, &error);
+	if (status < 0) {
+		log_error("api cannot take up its certificate", LOG_TEXT("reason", error.text));
+		return EXIT_MISSING;
+	}
+	status = open_api(&api, node);
 	if (status < 0) {
 		log_error("api cannot start", LOG_TEXT("reason", strerror(-status)));
 		return EXIT_MISSING;
 	}
-	log_info("api serves", LOG_INT("listeners", node->listener_count));
+	struct sandbox_report confined;
+	status = confine(node->config, &confined, &error);
+	if (status < 0) {
+		log_error("api cannot be confined", LOG_TEXT("reason", error.text));
+		close_api(api);
+		return EXIT_MISSING;
+	}
+	log_info("api serves", LOG_INT("listeners", node->listener_count), LOG_INT("landlock", confined.landlock),
+		LOG_TEXT("seccomp", confined.seccomp ? "yes" : "no"));
 	serve(api, stop_fd);
 	finish(api);
 	close_api(api);

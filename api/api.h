@@ -9,6 +9,11 @@
 
 #include "core/node.h"
 
+#include <stdbool.h>
+
+/* Whether the libmicrohttpd that is installed can TLS. */
+bool api_has_tls(void);
+
 int api_main(const struct node *node, int stop_fd);
 
 #endif

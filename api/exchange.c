@@ -4,6 +4,7 @@
 #include "api/guard.h"
 #include "api/http.h"
 #include "api/problem.h"
+#include "api/reply.h"
 #include "api/route.h"
 #include "api/state.h"
 #include "api/stream.h"
@@ -25,8 +26,8 @@ enum {
 static const char request_id_characters[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.:/+=@-";
 
 struct headers { /* those that matter before the body is read; NULL: absent */
-	const char *version, *host, *authorization, *origin, *fetch_site, *request_id, *type, *encoding, *length,
-		*transfer, *expect;
+	const char *version, *host, *authorization, *origin, *fetch_site, *request_id, *accept_encoding, *if_none_match,
+		*type, *encoding, *length, *transfer, *expect;
 };
 
 static const struct {
@@ -40,6 +41,8 @@ static const struct {
 	{"Transfer-Encoding", offsetof(struct headers, transfer)},
 	{"Content-Encoding", offsetof(struct headers, encoding)},
 	{"X-Request-Id", offsetof(struct headers, request_id)},
+	{"Accept-Encoding", offsetof(struct headers, accept_encoding)},
+	{"If-None-Match", offsetof(struct headers, if_none_match)},
 	{"Expect", offsetof(struct headers, expect)},
 	{"Origin", offsetof(struct headers, origin)},
 	{"Sec-Fetch-Site", offsetof(struct headers, fetch_site)},
@@ -149,24 +152,12 @@ static void count(const struct request *request)
 
 static enum MHD_Result send_answer(struct request *request, struct MHD_Connection *connection)
 {
-	struct answer *answer = &request->answer;
-	struct MHD_Response *response = MHD_create_response_from_buffer(
-		answer->length, answer->body, answer->borrowed ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+	enum MHD_Result result = reply_send(request, connection);
 
-	if (!response)
-		return MHD_NO;
-	answer->borrowed = true; /* the response owns it now */
-	if (answer->type)
-		(void)MHD_add_response_header(response, "Content-Type", answer->type);
-	(void)MHD_add_response_header(response, "Cache-Control", "no-store");
-	(void)MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
-	(void)MHD_add_response_header(response, "X-Request-Id", request->request_id);
-	if (answer->header)
-		(void)MHD_add_response_header(response, answer->header, answer->value);
-	enum MHD_Result result = MHD_queue_response(connection, (unsigned)answer->status, response);
-	MHD_destroy_response(response);
-	count(request);
-	audit_note(&request->api->audit, request);
+	if (result == MHD_YES) {
+		count(request);
+		audit_note(&request->api->audit, request);
+	}
 	return result;
 }
 
@@ -253,6 +244,35 @@ static enum MHD_Result refuse_parameter(void *closure, enum MHD_ValueKind kind, 
 	return MHD_NO;
 }
 
+/* The one of http.origins that it is, or NULL. */
+static const char *find_origin(const struct config *config, const char *origin)
+{
+	for (size_t i = 0; origin && i < config->http.origins.count; i++)
+		if (strcasecmp(config->http.origins.items[i], origin) == 0)
+			return config->http.origins.items[i];
+	return NULL;
+}
+
+/* Whoever asks for health only is not counted: it must be answered when all else is too much. */
+static bool is_too_fast(struct request *request)
+{
+	const int64_t per_second = request->api->node->config->http.requests_per_second;
+
+	if (per_second == SCHEMA_NONE || request->route->role == ROUTE_OPEN)
+		return false;
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+	uint64_t key = throttle_key(info ? info->client_addr : NULL);
+	int wait_s =
+		key == 0 ? 0 : throttle_take(&request->door->http->throttle, key, per_second, request->began_mono_ns);
+	if (wait_s == 0)
+		return false;
+	problem(request, 429, "more than %lld requests a second from this address (http.requests_per_second)",
+		(long long)per_second);
+	answer_header_format(request, "Retry-After", "%d", wait_s);
+	return true;
+}
+
 /* Whatever can be refused by the headers alone is answered here; then the request's stage shows it. */
 static void check_headers(struct request *request, const struct http_door *door, const char *path, const char *method,
 	const struct headers *headers)
@@ -263,6 +283,7 @@ static void check_headers(struct request *request, const struct http_door *door,
 		.unix_socket = door->unix_socket,
 		.changes = request->changes,
 		.host = headers->host,
+		.listed = request->origin != NULL,
 		.origin = headers->origin,
 		.fetch_site = headers->fetch_site,
 	};
@@ -275,7 +296,8 @@ static void check_headers(struct request *request, const struct http_door *door,
 		problem(request, 400, "a request of HTTP/1.1 names its Host");
 	else if (refusal)
 		problem(request, 403, "%s", refusal);
-	else if (strcmp(method, "OPTIONS") != 0 && !access_check(request, headers->authorization))
+	else if (is_too_fast(request) ||
+		 (strcmp(method, "OPTIONS") != 0 && !access_check(request, headers->authorization)))
 		return;
 	else if (!route)
 		answer_unrouted(request, method, allow);
@@ -328,6 +350,10 @@ static enum MHD_Result begin(struct http_door *door, struct MHD_Connection *conn
 	request->changes = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "OPTIONS") != 0;
 	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &headers);
 	take_request_id(request, headers.request_id);
+	request->accept_encoding = headers.accept_encoding;
+	request->if_none_match = headers.if_none_match;
+	request->origin = find_origin(request->api->node->config, headers.origin);
+	patience_begin(&door->http->patience, request);
 	check_headers(request, door, path, method, &headers);
 	return is_answered_at_once(request, &headers) ? send_answer(request, connection) : MHD_YES;
 }
@@ -407,11 +433,11 @@ void exchange_completed(
 	struct http *http = ((struct http_door *)closure)->http;
 	struct request *request = *context;
 
-	(void)connection;
 	(void)code;
 	if (!request)
 		return;
 	*context = NULL;
+	patience_end(&http->patience, connection);
 	request->connection = NULL;
 	if (request->stage != REQUEST_ASKING) {
 		release_request(http, request);

@@ -2,7 +2,9 @@
 #ifndef MUSTER_API_EXCHANGE_H
 #define MUSTER_API_EXCHANGE_H
 
+#include "api/patience.h"
 #include "api/request.h"
+#include "api/throttle.h"
 #include "core/node.h"
 
 #include <microhttpd.h>
@@ -25,6 +27,8 @@ struct http {
 	size_t door_count;
 	struct request *spare; /* owned: used ones, their buffers kept */
 	size_t spare_count;
+	struct patience patience;
+	struct throttle throttle;
 	struct request *gone; /* owned: their clients left while the broker was asked for them */
 	size_t busy;          /* requests that are complete and whose answer is not yet sent */
 	size_t body_bytes;    /* that all requests hold now */

@@ -48,7 +48,7 @@ const char *guard_refuses(const struct guard_question *question)
 		return "without auth.tokens only loopback addresses and unix sockets are served";
 	if (!question->tokens && !question->unix_socket && question->host && !guard_is_loopback(question->host))
 		return "the Host header names another machine than this one's loopback address";
-	if (!question->changes)
+	if (!question->changes || question->listed)
 		return NULL;
 	if (question->fetch_site && strcmp(question->fetch_site, "same-origin") != 0 &&
 		strcmp(question->fetch_site, "none") != 0)

@@ -13,6 +13,7 @@ struct guard_question {
 	bool loopback;    /* only this machine reaches the listener */
 	bool unix_socket; /* no browser connects to one: any Host is good */
 	bool changes;
+	bool listed;                            /* its Origin is one of http.origins */
 	const char *host, *origin, *fetch_site; /* headers; NULL: absent */
 };
 

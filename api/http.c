@@ -1,7 +1,10 @@
 #include "api/http.h"
 
+#include "api/api.h"
 #include "api/exchange.h"
 #include "api/state.h"
+#include "core/certificate.h"
+#include "core/clock.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -9,7 +12,6 @@
 #include <sys/socket.h>
 
 enum {
-	HTTP_IDLE_S = 60,        /* a connection on which nothing moves for so long is closed */
 	HTTP_MEMORY = 16 * 1024, /* of a connection: bounds its headers; wiped with each request */
 };
 
@@ -28,18 +30,49 @@ static void look_at_listener(struct http_door *door, int listener)
 		door->loopback = IN6_IS_ADDR_LOOPBACK(&((struct sockaddr_in6 *)&address)->sin6_addr);
 }
 
+static unsigned whole_seconds(int64_t duration_ms)
+{
+	return (unsigned)((duration_ms + 999) / 1000);
+}
+
+/* Most connections of one address; 0: as many as there may be. Strangers share the place, one's own machine need not. */
+static unsigned address_limit(const struct http_door *door)
+{
+	const int64_t limit = door->http->api->node->config->http.connections_per_address;
+
+	if (limit != SCHEMA_NONE)
+		return (unsigned)limit;
+	return door->loopback || door->unix_socket || door->limit < 4 ? 0 : door->limit / 4;
+}
+
+static struct MHD_Daemon *start_daemon(struct http_door *door, int listener)
+{
+	const struct config *config = door->http->api->node->config;
+	const bool encrypts = config->tls.certificate != NULL && !door->unix_socket;
+	const struct MHD_OptionItem tls[] = {
+		{MHD_OPTION_HTTPS_CERT_CALLBACK, 0, certificate_callback()},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)(uintptr_t)certificate_priorities},
+		{MHD_OPTION_END, 0, NULL},
+	};
+
+	errno = 0;
+	/* TURBO: else data and the client's end, arriving together, leave the connection open until its timeout. */
+	return MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME | (encrypts ? MHD_USE_TLS : 0),
+		0, NULL, NULL, exchange_access, door, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
+		exchange_completed, door, MHD_OPTION_CONNECTION_LIMIT, door->limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)HTTP_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, whole_seconds(config->http.timeout_ms),
+		MHD_OPTION_NOTIFY_CONNECTION, patience_notify, door, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		address_limit(door), MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_ARRAY, encrypts ? tls : &tls[2],
+		MHD_OPTION_END);
+}
+
 static int open_door(struct http_door *door, struct http *http, int listener)
 {
 	unsigned limit = (unsigned)http->api->node->config->limits.connections;
 
 	*door = (struct http_door){.http = http, .limit = limit};
 	look_at_listener(door, listener);
-	/* TURBO: else data and the client's end, arriving together, leave the connection open until its timeout. */
-	door->daemon = MHD_start_daemon(MHD_USE_EPOLL | MHD_USE_TURBO | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL,
-		exchange_access, door, MHD_OPTION_LISTEN_SOCKET, listener, MHD_OPTION_NOTIFY_COMPLETED,
-		exchange_completed, door, MHD_OPTION_CONNECTION_LIMIT, limit, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)HTTP_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)HTTP_IDLE_S,
-		MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+	door->daemon = start_daemon(door, listener);
 	if (!door->daemon)
 		return errno > 0 ? -errno : -EIO;
 	door->epoll_fd = MHD_get_daemon_info(door->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
@@ -128,6 +161,7 @@ static void run_door(struct http_door *door)
 void http_run(struct http *http)
 {
 	exchange_sweep(http);
+	patience_sweep(&http->patience, http->api->node->config->http.timeout_ms * CLOCK_NS_PER_MS, clock_mono_ns());
 	for (size_t i = 0; i < http->door_count; i++) {
 		if (door_timeout_ms(&http->doors[i], 1) > 0)
 			continue;
@@ -156,4 +190,10 @@ size_t http_busy(const struct http *http)
 const char *http_reason(int status)
 {
 	return MHD_get_reason_phrase_for((unsigned)status);
+}
+
+bool api_has_tls(void)
+{
+	return MHD_is_feature_supported(MHD_FEATURE_TLS) == MHD_YES &&
+	       MHD_is_feature_supported(MHD_FEATURE_HTTPS_CERT_CALLBACK) == MHD_YES;
 }

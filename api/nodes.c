@@ -2,6 +2,7 @@
 
 #include "api/problem.h"
 #include "api/state.h"
+#include "api/tag.h"
 
 #include <string.h>
 
@@ -36,4 +37,5 @@ void nodes_list(struct request *request)
 	nodes = json_array();
 	json_array_foreach(entries, i, entry)(void) json_array_append_new(nodes, node_json(request->api->node, entry));
 	answer_json(request, 200, json_pack("{s:o}", "nodes", nodes));
+	tag_answer(request);
 }

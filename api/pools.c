@@ -3,6 +3,7 @@
 #include "api/problem.h"
 #include "api/roll.h"
 #include "api/state.h"
+#include "api/tag.h"
 #include "core/clock.h"
 
 static json_t *weights_json(const struct config *config, const struct config_pool *pool)
@@ -41,6 +42,7 @@ void pools_list(struct request *request)
 		if (!node->config->pools[i].removed)
 			(void)json_array_append_new(pools, pool_json(node, (int)i));
 	answer_json(request, 200, json_pack("{s:o}", "pools", pools));
+	tag_answer(request);
 }
 
 void pools_get(struct request *request)

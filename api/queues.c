@@ -3,6 +3,7 @@
 #include "api/access.h"
 #include "api/problem.h"
 #include "api/state.h"
+#include "api/tag.h"
 
 #include <string.h>
 
@@ -44,6 +45,7 @@ void queues_list(struct request *request)
 		if (!config->queues[i].removed && access_sees_queue(request, config->queues[i].name))
 			(void)json_array_append_new(queues, queue_json(config->queues[i].name, &depths[i]));
 	answer_json(request, 200, json_pack("{s:o}", "queues", queues));
+	tag_answer(request);
 }
 
 void queues_get(struct request *request)

@@ -3,11 +3,38 @@
 #include "api/problem.h"
 #include "api/request.h"
 #include "api/state.h"
+#include "core/certificate.h"
 #include "core/control.h"
 #include "core/log.h"
 
 #include <stdio.h>
 #include <stdlib.h>
+
+static int read_secrets(const struct node *node, struct secrets **ret_secrets, struct error *error)
+{
+	int status = secrets_read(ret_secrets, node->secrets);
+
+	return status < 0 ? error_set(error, status, "what the guardian read cannot be taken over") : 0;
+}
+
+/* If the configuration has one. */
+static int use_certificate(const struct config *config, struct secrets *secrets, struct error *error)
+{
+	const char *chain, *key;
+	size_t chain_length, key_length;
+	struct certificate *certificate;
+
+	if (!config->tls.certificate)
+		return 0;
+	int status = secrets_get(secrets, config->tls.certificate, SIZE_MAX, &chain, &chain_length, error);
+	if (status == 0)
+		status = secrets_get(secrets, config->tls.key, SIZE_MAX, &key, &key_length, error);
+	if (status == 0)
+		status = certificate_load(chain, chain_length, key, key_length, &certificate, error);
+	if (status == 0)
+		certificate_use(certificate);
+	return status;
+}
 
 static int load(const struct api *api, struct config **ret_config, struct error *error)
 {
@@ -18,20 +45,33 @@ static int load(const struct api *api, struct config **ret_config, struct error 
 
 	(void)snprintf(path, sizeof path, "/proc/self/fd/%d", node->config_text);
 	int status = config_read(path, &text, &length, error);
-	if (status == 0) {
-		status = secrets_read(&secrets, node->secrets);
-		if (status < 0)
-			(void)error_set(error, status, "what the guardian read cannot be taken over");
-	}
+	if (status == 0)
+		status = read_secrets(node, &secrets, error);
 	if (status == 0)
 		status = config_load_handed_over(
 			node->config, text, length, node->module_dir, secrets, ret_config, error, &details);
 	if (status == 0)
-		secrets_wipe((*ret_config)->secrets);
-	if (status == 0)
 		status = config_adopt(*ret_config, node->config, error);
+	if (status == 0)
+		status = use_certificate(*ret_config, (*ret_config)->secrets, error);
+	if (status == 0)
+		secrets_wipe((*ret_config)->secrets);
 	free(text);
 	free(details);
+	return status;
+}
+
+int reload_start(const struct node *node, struct error *error)
+{
+	struct secrets *secrets;
+
+	if (!node->config->tls.certificate)
+		return 0;
+	int status = read_secrets(node, &secrets, error);
+	if (status < 0)
+		return status;
+	status = use_certificate(node->config, secrets, error);
+	secrets_free(secrets);
 	return status;
 }
 

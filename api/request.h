@@ -56,11 +56,13 @@ struct trip_result {
 
 struct request {
 	struct api *api;
-	struct http_door *door;              /* http.c's: where it came in */
-	void *connection;                    /* http.c's; NULL: the client has gone, nothing will be answered */
-	const struct route *route;           /* the row that counts it */
-	const struct config_token *token;    /* its caller's; NULL: none is needed */
-	const char *method, *path;           /* libmicrohttpd's, as long as `connection` is there; decoded */
+	struct http_door *door;                      /* http.c's: where it came in */
+	void *connection;                            /* http.c's; NULL: the client has gone, nothing will be answered */
+	const struct route *route;                   /* the row that counts it */
+	const struct config_token *token;            /* its caller's; NULL: none is needed */
+	const char *method, *path;                   /* libmicrohttpd's, as long as `connection` is there; decoded */
+	const char *accept_encoding, *if_none_match; /* headers, likewise; NULL: absent */
+	const char *origin;                  /* the site whose page calls, if http.origins names it; else NULL */
 	bool changes;                        /* its method says that it may change something */
 	char request_id[REQUEST_ID_MAX + 1]; /* the client's X-Request-Id, or one of our making */
 	char arguments[REQUEST_ARGUMENTS][REQUEST_ARGUMENT_MAX];

@@ -3,6 +3,7 @@
 #include "api/problem.h"
 #include "api/roll.h"
 #include "api/state.h"
+#include "api/tag.h"
 #include "core/clock.h"
 #include "core/control.h"
 #include "core/units.h"
@@ -128,6 +129,7 @@ void workers_list(struct request *request)
 		if (roll_look(node, row, now, &worker))
 			(void)json_array_append_new(workers, worker_json(node, &worker, now));
 	answer_json(request, 200, json_pack("{s:o}", "workers", workers));
+	tag_answer(request);
 }
 
 /* The worker that the path names; answers 404 and returns false if there is none. */

@@ -147,13 +147,20 @@ struct config {
 		size_t token_count;
 	} auth;
 	struct {
-		struct schema_strings allow; /* hosts and networks inside that the class Http may reach */
-		json_t *secrets;             /* an object, name → absolute path of a file; NULL: none */
-	} http;
+		char *certificate, *key; /* both or none */
+	} tls;
 	struct {
 		int64_t document, body, connections, batch, result;
 		int64_t broker_memory; /* bytes; SCHEMA_NONE: a quarter of the machine's */
 	} limits;
+	struct {
+		struct schema_strings allow;     /* hosts and networks inside that the class Http may reach */
+		json_t *secrets;                 /* an object, name → absolute path of a file; NULL: none */
+		struct schema_strings origins;   /* "https://host[:port]" */
+		int64_t requests_per_second;     /* of one address; SCHEMA_NONE: any number */
+		int64_t connections_per_address; /* SCHEMA_NONE: see http.c */
+		int64_t timeout_ms;
+	} http;
 	struct config_queue *queues; /* owned; `default` is always among them */
 	size_t queue_count;
 	struct config_pool *pools; /* owned; at least one */

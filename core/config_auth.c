@@ -1,12 +1,16 @@
 #include "core/config_internal.h"
 
+#include "core/certificate.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 
 enum {
 	POINTER_MAX = 64,
+	PEM_MAX = 256 * 1024,  /* bytes of a certificate's or key's file */
 	TOKEN_FILE_MAX = 4096, /* bytes */
 	TOKEN_SHORT = 16,      /* characters: shorter ones can be guessed */
 };
@@ -108,8 +112,92 @@ static void check_token(struct config_context *context, size_t index)
 	}
 }
 
+/* ---- TLS ---- */
+
+static void check_pair(
+	struct config_context *context, const char *chain, size_t chain_length, const char *key, size_t key_length)
+{
+	const char *pointer = "/tls/certificate", *path = context->config->tls.certificate;
+	struct certificate *certificate;
+	struct error error;
+
+	int status = certificate_load(chain, chain_length, key, key_length, &certificate, &error);
+	if (status == -ENOMEM)
+		context->status = status;
+	else if (status < 0)
+		schema_fault(context->faults, pointer, "\"certificate\": %.256s: %s", path, error.text);
+	if (status < 0)
+		return;
+	if (certificate_expires_s(certificate) <= (int64_t)time(NULL))
+		schema_fault(context->warnings, pointer, "\"certificate\": %.256s has expired: clients will refuse it",
+			path);
+	certificate_free(certificate);
+}
+
+static void check_tls(struct config_context *context)
+{
+	struct config *config = context->config;
+	const char *chain, *key;
+	size_t chain_length, key_length;
+	struct error error;
+
+	if (!config->tls.certificate != !config->tls.key)
+		schema_fault(context->faults, config->tls.key ? "/tls/key" : "/tls/certificate",
+			"\"tls\" needs both: certificate and key");
+	if (!config->tls.certificate || !config->tls.key)
+		return;
+	config_make_absolute(context, &config->tls.certificate);
+	config_make_absolute(context, &config->tls.key);
+	if (context->status < 0)
+		return;
+	if (secrets_get(config->secrets, config->tls.certificate, PEM_MAX, &chain, &chain_length, &error) < 0)
+		schema_fault(context->faults, "/tls/certificate", "\"certificate\": %s", error.text);
+	else if (secrets_get(config->secrets, config->tls.key, PEM_MAX, &key, &key_length, &error) < 0)
+		schema_fault(context->faults, "/tls/key", "\"key\": %s", error.text);
+	else
+		check_pair(context, chain, chain_length, key, key_length);
+	look_at_mode(context, "/tls/key", "key", config->tls.key);
+}
+
+/* Tokens that anybody on the way can read are no secrets. */
+static void warn_of_plain(struct config_context *context)
+{
+	const struct schema_strings *listen = &context->config->listen;
+
+	for (size_t i = 0; i < listen->count && !context->config->tls.certificate; i++)
+		if (config_is_public(listen->items[i])) {
+			schema_fault(context->warnings, "/listen",
+				"\"listen\": %.128s is public and without tls: tokens pass in plain text, unless a "
+				"proxy before it encrypts",
+				listen->items[i]);
+			return;
+		}
+}
+
+/* What a browser says of a page: scheme and authority, nothing behind it. */
+static void check_origins(struct config_context *context)
+{
+	const struct schema_strings *origins = &context->config->http.origins;
+	char pointer[POINTER_MAX];
+
+	for (size_t i = 0; i < origins->count; i++) {
+		const char *origin = origins->items[i], *authority = strstr(origin, "://");
+		bool has_scheme = strncmp(origin, "https://", 8) == 0 || strncmp(origin, "http://", 7) == 0;
+		if (has_scheme && authority[3] != '\0' && strpbrk(authority + 3, "/?#@* \t\r\n") == NULL)
+			continue;
+		(void)snprintf(pointer, sizeof pointer, "/http/origins/%zu", i);
+		schema_fault(context->faults, pointer,
+			"\"origins\": \"%.128s\" is no origin such as https://ops.example or http://localhost:5173",
+			origin);
+	}
+}
+
 void config_check_auth(struct config_context *context)
 {
 	for (size_t i = 0; i < context->config->auth.token_count && context->status == 0; i++)
 		check_token(context, i);
+	check_tls(context);
+	check_origins(context);
+	if (context->config->auth.token_count > 0)
+		warn_of_plain(context);
 }

@@ -43,8 +43,8 @@ void config_check_places(struct config_context *context);
 /* config_auth.c: tokens and who may be listened to; after the queues. */
 void config_check_auth(struct config_context *context);
 
-/* An address of `listen`, as it is written: whether only this machine can connect to it. */
-bool config_is_loopback(const char *host, bool *ret_is_address);
+/* Whether an address of `listen` that is well written can be reached from other machines. */
+bool config_is_public(const char *address);
 
 /* Relative to the file's directory. */
 void config_make_absolute(struct config_context *context, char **path);

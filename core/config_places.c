@@ -51,7 +51,7 @@ static int check_unix_address(const char *path, struct error *error)
 	return 0;
 }
 
-bool config_is_loopback(const char *host, bool *ret_is_address)
+static bool is_loopback(const char *host, bool *ret_is_address)
 {
 	struct in_addr v4;
 	struct in6_addr v6;
@@ -67,15 +67,27 @@ bool config_is_loopback(const char *host, bool *ret_is_address)
 
 static int check_host(const char *host, bool has_tokens, struct error *error)
 {
-	bool is_address, is_loopback = config_is_loopback(host, &is_address);
+	bool is_address, is_private = is_loopback(host, &is_address);
 
 	if (!is_address)
 		return error_set(error, -EINVAL,
 			"an address is written as \"127.0.0.1:7077\", \"[::1]:7077\" or \"unix:/path\"");
-	if (is_loopback || has_tokens)
+	if (is_private || has_tokens)
 		return 0;
 	return error_set(error, -EINVAL,
 		"a public address needs auth.tokens: without them only 127.0.0.1, [::1] and unix sockets are served");
+}
+
+bool config_is_public(const char *address)
+{
+	const char *colon = strrchr(address, ':');
+	bool is_address, bracketed = address[0] == '[';
+	char host[64];
+
+	if (strncmp(address, "unix:", strlen("unix:")) == 0 || colon == NULL || colon - address < 2 * bracketed)
+		return false;
+	(void)snprintf(host, sizeof host, "%.*s", (int)(colon - address) - 2 * bracketed, address + bracketed);
+	return !is_loopback(host, &is_address);
 }
 
 static int check_address(const char *address, bool has_tokens, struct error *error)

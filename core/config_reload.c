@@ -31,6 +31,8 @@ static int check_fixed(const struct config *next, const struct config *now, stru
 		return refuse_key("broker", error);
 	if (next->limits.broker_memory != now->limits.broker_memory)
 		return refuse_key("limits.broker_memory", error);
+	if (!next->tls.certificate != !now->tls.certificate)
+		return error_set(error, -EPERM, "tls cannot be switched on or off while musterd runs: restart it");
 	json_t *next_value = schema_dump(&config_schema, next);
 	json_t *now_value = schema_dump(&config_schema, now);
 	int status = compare_fixed(next_value, now_value, error);

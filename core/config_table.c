@@ -200,9 +200,21 @@ static const struct schema_member auth_members[] = {
 };
 static const struct schema auth_schema = {"auth", auth_members, 0};
 
+#define TLS(field) (offsetof(struct config, tls.field) - offsetof(struct config, tls))
+
 static const struct schema_member tls_members[] = {
-	{.name = "certificate", .type = SCHEMA_VALUE, .later = true, .help = "File of the API's certificate."},
-	{.name = "key", .type = SCHEMA_VALUE, .later = true, .help = "File of its private key."},
+	{.name = "certificate",
+		.type = SCHEMA_STRING,
+		.offset = TLS(certificate),
+		.check = check_not_empty,
+		.help = "File (PEM) of the API's certificate and, behind it, those between it and its root; null: no "
+			"TLS. "
+			"Unix sockets stay plain. Read again at each reload."},
+	{.name = "key",
+		.type = SCHEMA_STRING,
+		.offset = TLS(key),
+		.check = check_not_empty,
+		.help = "File (PEM, without a passphrase) of its private key."},
 	{0},
 };
 static const struct schema tls_schema = {"tls", tls_members, 0};
@@ -220,11 +232,33 @@ static const struct schema_member http_members[] = {
 		.check = config_check_secrets,
 		.help = "Name and file of each secret that the class Http may sign with."},
 	{.name = "origins",
-		.type = SCHEMA_VALUE,
-		.later = true,
+		.type = SCHEMA_STRINGS,
+		.offset = HTTP(origins),
 		.fallback = "[]",
-		.help = "Other sites whose pages may call the API."},
-	{.name = "requests_per_second", .type = SCHEMA_VALUE, .later = true, .help = "Bound for each client address."},
+		.help = "Other sites whose pages may call the API, as in https://ops.example; none: no CORS."},
+	{.name = "requests_per_second",
+		.type = SCHEMA_INTEGER,
+		.offset = HTTP(requests_per_second),
+		.minimum = 1,
+		.maximum = 1e6,
+		.help = "Of one client address (an IPv6 client's /64), health aside; more are answered 429; null: any "
+			"number."},
+	{.name = "connections_per_address",
+		.type = SCHEMA_INTEGER,
+		.offset = HTTP(connections_per_address),
+		.minimum = 1,
+		.maximum = 1e6,
+		.help = "At a time; null: a quarter of limits.connections on public addresses, all of them on "
+			"loopback."},
+	{.name = "timeout",
+		.type = SCHEMA_DURATION,
+		.offset = HTTP(timeout_ms),
+		.fallback = "\"60s\"",
+		.minimum = 100,
+		.maximum = HOUR,
+		.help = "A client that has not sent a request's headers within this, or 1 KiB of a body for each "
+			"second of it, "
+			"is cut off."},
 	{0},
 };
 static const struct schema http_schema = {"http", http_members, 0};
@@ -638,7 +672,11 @@ static const struct schema_member config_members[] = {
 		.offset = CONFIG(auth),
 		.nested = &auth_schema,
 		.help = "Who may call the API."},
-	{.name = "tls", .type = SCHEMA_OBJECT, .nested = &tls_schema, .help = "Encryption of the API."},
+	{.name = "tls",
+		.type = SCHEMA_OBJECT,
+		.offset = CONFIG(tls),
+		.nested = &tls_schema,
+		.help = "Encryption of the API."},
 	{.name = "limits",
 		.type = SCHEMA_OBJECT,
 		.offset = CONFIG(limits),
@@ -646,8 +684,8 @@ static const struct schema_member config_members[] = {
 		.help = "Bounds of what comes from outside."},
 	{.name = "http",
 		.type = SCHEMA_OBJECT,
-		.nested = &http_schema,
 		.offset = CONFIG(http),
+		.nested = &http_schema,
 		.help = "Bounds of HTTP in and out."},
 	{.name = "queues",
 		.type = SCHEMA_OBJECTS,

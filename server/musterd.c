@@ -1,4 +1,5 @@
 /* musterd: reads its options and its configuration, gets what it needs, and becomes the guardian. */
+#include "api/api.h"
 #include "core/broker.h"
 #include "core/config.h"
 #include "core/handler.h"
@@ -99,6 +100,15 @@ static void print_faults(const struct error *error, const char *details)
 		(void)fprintf(stderr, "%s", details);
 }
 
+/* Not asked by the configuration's own checks, which know nothing of HTTP. */
+static bool can_tls(const struct config *config)
+{
+	return !config->tls.certificate || api_has_tls();
+}
+
+static const struct error no_tls = {
+	"tls: the libmicrohttpd that is installed has no TLS: put a proxy before musterd, and take tls out"};
+
 static struct config *load_config(const struct options *options, const json_t *handed, const char *module_dir)
 {
 	struct config *config = NULL;
@@ -137,6 +147,10 @@ static int check(const struct config *config, const json_t *handed)
 	process_reset_signals(&none); /* a module may hang: who is in front of it may end us */
 	for (size_t i = 0; i < config->warning_count; i++)
 		(void)fprintf(stderr, "musterd: warning: %s\n", config->warnings[i]);
+	if (!can_tls(config)) {
+		print_faults(&no_tls, NULL);
+		return EXIT_CONFIGURATION;
+	}
 	if (handlers_check(config, &error) < 0 || (handed && check_handover(config, handed, &error) < 0)) {
 		print_faults(&error, NULL);
 		return EXIT_CONFIGURATION;
@@ -217,6 +231,8 @@ static int run(const struct config *config, const char *module_dir, const json_t
 	node = (struct node){
 		.config = config, .scoreboard = &scoreboard, .demo_dir = -1, .lock = -1, .config_text = -1};
 	(void)snprintf(node.module_dir, sizeof node.module_dir, "%s", module_dir);
+	if (!can_tls(config))
+		return refuse(&no_tls, EXIT_CONFIGURATION);
 	if (privilege_find(config->user, &privilege, &error) < 0)
 		return refuse(&error, EXIT_CONFIGURATION);
 	startup_give_log(config, &privilege);

@@ -4,7 +4,7 @@ unit_tests = tests/unit/test_backoff tests/unit/test_batch tests/unit/test_broke
 	tests/unit/test_buffer tests/unit/test_clock tests/unit/test_config tests/unit/test_config_faults \
 	tests/unit/test_control tests/unit/test_demo tests/unit/test_document tests/unit/test_error \
 	tests/unit/test_handler tests/unit/test_id tests/unit/test_io tests/unit/test_log tests/unit/test_policy \
-	tests/unit/test_schema tests/unit/test_secrets tests/unit/test_scoreboard tests/unit/test_task tests/unit/test_task_memory \
+	tests/unit/test_schema tests/unit/test_guard tests/unit/test_sandbox tests/unit/test_secrets tests/unit/test_scoreboard tests/unit/test_task tests/unit/test_task_memory \
 	tests/unit/test_task_order tests/unit/test_task_record tests/unit/test_task_view tests/unit/test_units \
 	tests/unit/test_utf8
 check_PROGRAMS += $(unit_tests)
@@ -38,6 +38,8 @@ tests_unit_test_log_SOURCES = tests/unit/test_log.c $(unit_common)
 tests_unit_test_policy_SOURCES = tests/unit/test_policy.c $(unit_common)
 tests_unit_test_schema_SOURCES = tests/unit/test_schema.c $(unit_common)
 tests_unit_test_scoreboard_SOURCES = tests/unit/test_scoreboard.c $(unit_common)
+tests_unit_test_guard_SOURCES = tests/unit/test_guard.c $(unit_common)
+tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c $(unit_common)
 tests_unit_test_secrets_SOURCES = tests/unit/test_secrets.c $(unit_common)
 tests_unit_test_task_SOURCES = tests/unit/test_task.c $(unit_common)
 tests_unit_test_task_memory_SOURCES = tests/unit/test_task_memory.c $(unit_common)
@@ -166,7 +168,7 @@ EXTRA_DIST += tests/lua/test_priority.py tests/system/test_dry_run.py tests/syst
 	tests/system/test_priority.py
 
 # Who may, and what may not be.
-EXTRA_DIST += tests/system/test_audit.py tests/system/test_auth.py
+EXTRA_DIST += tests/system/test_audit.py tests/system/test_auth.py tests/system/test_guards.py tests/system/test_tls.py
 
 EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
 	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py \

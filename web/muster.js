@@ -84,9 +84,16 @@ function queueRow(queue) {
 		cell(queue.pending > 0 ? seconds(queue.oldest_age_seconds) : '–', 'number'));
 }
 
+// Kept as long as this tab, and shown to nobody but the node.
+function credentials() {
+	const token = sessionStorage.getItem('token');
+	return token ? { Authorization: `Bearer ${token}` } : {};
+}
+
 async function ask(path) {
-	const answer = await fetch(path, { cache: 'no-store' });
+	const answer = await fetch(path, { cache: 'no-store', headers: credentials() });
 	const body = await answer.json();
+	document.getElementById('sign-in').hidden = answer.status !== 401;
 	if (!answer.ok)
 		throw new Error(body.detail);
 	return body;
@@ -126,6 +133,11 @@ async function refresh() {
 	setTimeout(refresh, 1000);
 }
 
+document.getElementById('sign-in').addEventListener('submit', (event) => {
+	event.preventDefault();
+	sessionStorage.setItem('token', document.getElementById('token').value.trim());
+	document.getElementById('token').value = '';
+});
 document.getElementById('submit').textContent = `curl -s ${location.origin}/v1/tasks -H 'Content-Type: application/json' \\\n` +
 	`     -d '{"class": "Demo", "method": "add", "param": [1, 2]}'`;
 document.getElementById('look').textContent = `curl -s '${location.origin}/v1/tasks/ID?wait=5s'`;

@@ -53,6 +53,8 @@ static void make_node(void)
 	config.limits.document = 8 * 1024;
 	config.limits.batch = 8;
 	config.limits.connections = 8;
+	config.http.timeout_ms = 60000;
+	config.http.requests_per_second = config.http.connections_per_address = SCHEMA_NONE;
 	assert(scoreboard_create(&scoreboard, &config, NULL) == 0);
 	node = (struct node){
 		.config = &config, .scoreboard = &scoreboard, .id = "node", .host = "host", .demo_dir = -1};

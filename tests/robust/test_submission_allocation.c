@@ -47,6 +47,8 @@ static void open_api(void)
 	config.limits.body = config.limits.document = 65536;
 	config.limits.batch = 100;
 	config.limits.connections = 8;
+	config.http.timeout_ms = 60000;
+	config.http.requests_per_second = config.http.connections_per_address = SCHEMA_NONE;
 	assert_int_equal(scoreboard_create(&scoreboard, &config, NULL), 0);
 	node = (struct node){
 		.config = &config, .scoreboard = &scoreboard, .id = "node", .host = "host", .demo_dir = -1};

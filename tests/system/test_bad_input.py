@@ -49,7 +49,6 @@ FAULTS = {
     "an alias bomb": ("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\n", None, ""),
     "an exec handler": ("handlers:\n  - {class: X, exec: [php, x.php]}\n", 2, "exec"),
     "a service": ("pools:\n  - {name: a, kind: service, service: X}\n", 2, ""),
-    "tls": ("tls: {certificate: /etc/x, key: /etc/y}\n", 1, "certificate"),
     "a public address without tokens": ("listen: ['0.0.0.0:7077']\n", None, "0.0.0.0"),
     "a public IPv6 address without tokens": ("listen: ['[::]:7077']\n", None, "::"),
     "an unknown user": ("user: nonesuch-user\n", None, "nonesuch-user"),

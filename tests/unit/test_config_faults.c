@@ -70,10 +70,6 @@ static void says_what_is_not_there_yet(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"tls: {certificate: /a}\n",
-		"tls: {key: /a}\n",
-		"http: {origins: [x]}\n",
-		"http: {requests_per_second: 5}\n",
 		"limits: {log: 1KiB}\n",
 		"queues: [{name: default, max_active: 1}]\n",
 		"queues: [{name: default, max_depth: 1}]\n",
@@ -97,6 +93,13 @@ static void tokens_are_checked(void **state)
 		int line;
 		const char *part;
 	} rows[] = {
+		{"http: {origins: ['*']}\n", 1, "is no origin such as"},
+		{"http: {origins: ['https://a.example/']}\n", 1, "is no origin such as"},
+		{"http: {requests_per_second: 0}\n", 1, "\"requests_per_second\" must be"},
+		{"tls: {certificate: ./a}\n", 1, "\"tls\" needs both: certificate and key"},
+		{"tls: {key: ./a}\n", 1, "\"tls\" needs both"},
+		{"tls: {certificate: ./none, key: ./a}\n", 1, "/none cannot be read: No such"},
+		{"tls: {certificate: ./a, key: ./b}\n", 1, "/a: holds no certificate in PEM that can be used"},
 		{"auth:\n  tokens:\n  - {role: read, token_file: ./a}\n", 3, "token needs \"name\""},
 		{"auth:\n  tokens:\n  - {name: a, token_file: ./a}\n", 3, "token needs \"role\""},
 		{"auth:\n  tokens:\n  - {name: a, role: read}\n", 3, "token needs \"token_file\""},

@@ -1,0 +1,82 @@
+#include "api/reply.h"
+
+#include "api/squeeze.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	SQUEEZE_MIN = 1400,            /* bytes: less goes in one packet anyway */
+	SQUEEZE_MAX = 8 * 1024 * 1024, /* more would keep everybody else waiting */
+};
+
+static void add(struct MHD_Response *response, const char *name, const char *value)
+{
+	(void)MHD_add_response_header(response, name, value); /* MHD_NO: no memory; the answer is worth more than it */
+}
+
+/* For pages of other sites that http.origins names; everybody else's get nothing. */
+static void add_cors(struct MHD_Response *response, const struct request *request)
+{
+	add(response, "Vary", "Origin");
+	add(response, "Access-Control-Allow-Origin", request->origin);
+	if (strcmp(request->method, "OPTIONS") != 0) {
+		add(response, "Access-Control-Expose-Headers",
+			"ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id");
+		return;
+	}
+	if (request->answer.header)
+		add(response, "Access-Control-Allow-Methods", request->answer.value);
+	add(response, "Access-Control-Allow-Headers",
+		"Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, traceparent, X-Request-Id");
+	add(response, "Access-Control-Max-Age", "600");
+}
+
+/* Returns whether the body is gzip now. */
+static bool squeeze_answer(struct request *request)
+{
+	struct answer *answer = &request->answer;
+	size_t length;
+
+	if (!squeeze_is_accepted(request->accept_encoding) || answer->length < SQUEEZE_MIN ||
+		answer->length > SQUEEZE_MAX)
+		return false;
+	char *squeezed = squeeze(answer->body, answer->length, &length);
+	if (!squeezed)
+		return false;
+	if (!answer->borrowed)
+		free(answer->body);
+	answer->body = squeezed;
+	answer->length = length;
+	answer->borrowed = false;
+	return true;
+}
+
+enum MHD_Result reply_send(struct request *request, struct MHD_Connection *connection)
+{
+	struct answer *answer = &request->answer;
+	const bool squeezed = squeeze_answer(request);
+	struct MHD_Response *response = MHD_create_response_from_buffer(
+		answer->length, answer->body, answer->borrowed ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+
+	if (!response)
+		return MHD_NO;
+	answer->borrowed = true; /* the response owns it now */
+	if (answer->type)
+		add(response, "Content-Type", answer->type);
+	if (squeezed)
+		add(response, "Content-Encoding", "gzip");
+	if (request->accept_encoding)
+		add(response, "Vary", "Accept-Encoding");
+	add(response, "Cache-Control", "no-store"); /* also with an ETag: who wants a 304 keeps the list himself */
+	add(response, "X-Content-Type-Options", "nosniff");
+	add(response, "Referrer-Policy", "no-referrer");
+	add(response, "X-Request-Id", request->request_id);
+	if (request->origin)
+		add_cors(response, request);
+	if (answer->header)
+		add(response, answer->header, answer->value);
+	enum MHD_Result result = MHD_queue_response(connection, (unsigned)answer->status, response);
+	MHD_destroy_response(response);
+	return result;
+}
