@@ -254,6 +254,16 @@ def reload(run, shot):
     return ""
 
 
+@fault("upgrade", weight=1, rest=1)
+def upgrade(run, shot):
+    """USR2: musterd executes itself anew; workers stay, supervisor, api and scheduler are replaced."""
+    node = run.herd.nodes[shot.node]
+    if not node.heeds_signals():
+        return "its node is down, paused or just starting"
+    node.process.send_signal(signal.SIGUSR2)
+    return ""
+
+
 @fault("pause-node", weight=0.7, rest=10, length=(0.5, 4.0))
 def pause_node(run, shot):
     """Every process of it stands still, for less than node_timeout: nobody is killed for it."""
