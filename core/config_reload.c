@@ -156,8 +156,9 @@ int config_arrange(struct config *next, const json_t *places, struct error *erro
 {
 	int queue_places[CONFIG_QUEUES_MAX];
 	struct schema_faults faults = {0};
-	struct config *former = calloc(1, sizeof *former); /* kept: what is removed borrows from it */
+	static struct config *former; /* kept for good: what is removed borrows from it */
 
+	former = calloc(1, sizeof *former);
 	if (!former)
 		return error_set(error, -ENOMEM, "no memory");
 	/* The table alone: what these queues and pools were good for was checked when they came. */

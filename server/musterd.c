@@ -255,8 +255,8 @@ int main(int argc, char **argv)
 {
 	struct options options = {0};
 	struct error error;
-	json_t *handed = NULL;
 	char path[512];
+	static json_t *handed; /* static, as is the configuration: both are used until the very end */
 	static struct config *config;
 
 	process_block_signals(); /* what is sent to us early waits until it is read */
