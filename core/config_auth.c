@@ -1,12 +1,16 @@
 #include "core/config_internal.h"
 
 #include "core/certificate.h"
+#include "core/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
+#include <unistd.h>
 
 enum {
 	POINTER_MAX = 64,
@@ -114,24 +118,65 @@ static void check_token(struct config_context *context, size_t index)
 
 /* ---- TLS ---- */
 
+struct verdict {
+	int status;
+	int64_t expires_s;
+	struct error error;
+};
+
+static void judge(const char *chain, size_t chain_length, const char *key, size_t key_length, struct verdict *verdict)
+{
+	struct certificate *certificate;
+
+	verdict->status = certificate_load(chain, chain_length, key, key_length, &certificate, &verdict->error);
+	if (verdict->status < 0)
+		return;
+	verdict->expires_s = certificate_expires_s(certificate);
+	certificate_free(certificate);
+}
+
+/* GnuTLS leaves pieces of a key in memory that it has freed. What is left of a child's is gone with it. */
+static int judge_apart(
+	const char *chain, size_t chain_length, const char *key, size_t key_length, struct verdict *verdict)
+{
+	int ends[2];
+
+	if (pipe2(ends, O_CLOEXEC) != 0)
+		return -errno;
+	pid_t pid = fork();
+	if (pid == 0) {
+		judge(chain, chain_length, key, key_length, verdict);
+		_exit(io_write(ends[1], verdict, sizeof *verdict) == 0 ? 0 : 1);
+	}
+	int status = pid < 0 ? -errno : 0;
+	io_close(&ends[1]);
+	if (status == 0 && io_read(ends[0], verdict, sizeof *verdict) != (ssize_t)sizeof *verdict)
+		status = -EIO;
+	io_close(&ends[0]);
+	while (pid > 0 && waitpid(pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	return status;
+}
+
 static void check_pair(
 	struct config_context *context, const char *chain, size_t chain_length, const char *key, size_t key_length)
 {
 	const char *pointer = "/tls/certificate", *path = context->config->tls.certificate;
-	struct certificate *certificate;
-	struct error error;
+	struct verdict verdict = {0};
 
-	int status = certificate_load(chain, chain_length, key, key_length, &certificate, &error);
-	if (status == -ENOMEM)
-		context->status = status;
-	else if (status < 0)
-		schema_fault(context->faults, pointer, "\"certificate\": %.256s: %s", path, error.text);
+	if (secrets_are_handed_over(context->config->secrets))
+		return; /* who handed it over has looked */
+	int status = judge_apart(chain, chain_length, key, key_length, &verdict);
 	if (status < 0)
-		return;
-	if (certificate_expires_s(certificate) <= (int64_t)time(NULL))
+		schema_fault(context->faults, pointer, "\"certificate\": %.256s cannot be checked: %s", path,
+			strerror(-status));
+	else if (verdict.status == -ENOMEM)
+		context->status = verdict.status;
+	else if (verdict.status < 0)
+		schema_fault(context->faults, pointer, "\"certificate\": %.256s: %s", path, verdict.error.text);
+	else if (verdict.expires_s <= (int64_t)time(NULL))
 		schema_fault(context->warnings, pointer, "\"certificate\": %.256s has expired: clients will refuse it",
 			path);
-	certificate_free(certificate);
 }
 
 static void check_tls(struct config_context *context)

@@ -1,8 +1,10 @@
 #include "core/secrets.h"
 
+#include "core/buffer.h"
 #include "core/io.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -61,6 +63,27 @@ static const struct secret *find(const struct secrets *secrets, const char *path
 	return NULL;
 }
 
+/* Into one piece of memory and nowhere else: no copy that is only freed, or left on the stack, outlives a wipe. */
+static int read_file(const char *path, size_t maximum, char **ret_text, size_t *ret_length)
+{
+	_cleanup_(io_close) int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	char *text = calloc(1, maximum + 2);
+	if (!text)
+		return -ENOMEM;
+	ssize_t length = io_read(fd, text, maximum + 1);
+	if (length < 0 || length > (ssize_t)maximum) {
+		explicit_bzero(text, maximum + 1);
+		free(text);
+		return length < 0 ? (int)length : -EFBIG;
+	}
+	*ret_text = text;
+	*ret_length = (size_t)length;
+	return 0;
+}
+
 /* Reads the file into the next place. */
 static int read_secret(struct secrets *secrets, const char *path, size_t maximum)
 {
@@ -73,7 +96,7 @@ static int read_secret(struct secrets *secrets, const char *path, size_t maximum
 	char *copy = strdup(path);
 	if (!copy)
 		return -ENOMEM;
-	int status = io_read_file(path, maximum, &secret->text, &secret->length);
+	int status = read_file(path, maximum, &secret->text, &secret->length);
 	if (status < 0) {
 		free(copy);
 		return status;
