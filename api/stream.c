@@ -237,8 +237,11 @@ static void bound_line(struct stream *stream)
 /* Reads all lines that are complete, and stores them. */
 static void take_lines(struct stream *stream)
 {
-	const char *at = stream->text.data, *end = at + stream->text.length, *newline;
+	const char *at = stream->text.data, *end, *newline;
 
+	if (!at)
+		return; /* nothing has come yet */
+	end = at + stream->text.length;
 	while (at < end && (newline = memchr(at, '\n', (size_t)(end - at))) != NULL) {
 		if (stream->skipping) {
 			stream->skipping = false;
