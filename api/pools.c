@@ -27,7 +27,8 @@ static json_t *pool_json(const struct node *node, int index)
 	for (unsigned row = ROW_WORKERS; row < scoreboard->header->row_count; row++)
 		if (roll_look(node, row, now, &worker) && worker.pool == index)
 			counts[worker.state]++;
-	return json_pack("{s:s, s:s, s:I, s:o, s:i, s:i, s:f}", "name", pool->name, "kind", "tasks", "workers",
+	return json_pack("{s:s, s:s, s:I, s:o, s:i, s:i, s:f}", "name", pool->name, "kind",
+		pool->kind == CONFIG_KIND_SERVICE ? "service" : "tasks", "workers",
 		(json_int_t)scoreboard->header->wanted[index], "queues", weights_json(node->config, pool), "busy",
 		counts[ROLL_BUSY], "idle", counts[ROLL_IDLE], "heartbeat_timeout_seconds",
 		(double)pool->heartbeat_timeout_ms / 1000);

@@ -375,8 +375,10 @@ void config_free(struct config *config)
 {
 	if (config == NULL)
 		return;
-	for (size_t i = 0; i < config->pool_count; i++)
+	for (size_t i = 0; i < config->pool_count; i++) {
 		free(config->pools[i].queues);
+		free(config->pools[i].service_module);
+	}
 	for (size_t i = 0; i < config->queue_count; i++)
 		free(config->queues[i].list);
 	for (size_t i = 0; i < config->warning_count; i++)

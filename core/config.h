@@ -88,10 +88,15 @@ struct config_program {             /* a child that runs other people's code: of
 	json_t *rlimits;            /* an object, name → bound (program_read_rlimit); NULL: musterd's */
 };
 
+enum config_kind { CONFIG_KIND_TASKS, CONFIG_KIND_SERVICE };
 enum config_mode { CONFIG_MODE_PERSISTENT, CONFIG_MODE_ONCE };
 
 struct config_pool {
 	char *name;
+	int kind;                      /* enum config_kind */
+	char *service;                 /* of a module's service: its name; NULL: it is a program, or there is none */
+	char *service_module;          /* absolute path of its shared object */
+	struct config_program program; /* of a service in another language; argv.count 0: none */
 	int64_t workers;
 	struct config_weight *queues; /* owned, in the order of the file */
 	size_t queue_count;

@@ -60,6 +60,9 @@ int config_check_rlimits(const json_t *value, struct error *error);
  * into the context. */
 void config_check_program(struct config_context *context, struct config_program *program, const char *pointer);
 
+/* What runs in a pool of kind service; after the handlers. */
+void config_check_service(struct config_context *context, struct config_pool *pool, const char *pointer);
+
 /* ---- config_http.c: the class Http ---- */
 
 int config_check_secrets(const json_t *value, struct error *error);

@@ -101,3 +101,47 @@ void config_check_program(struct config_context *context, struct config_program 
 	if (program->user != NULL)
 		check_user(context, program, place);
 }
+
+/* ---- services ---- */
+
+/* The module of the handler that has that class. */
+static void find_module(struct config_context *context, struct config_pool *pool, const char *pointer)
+{
+	const struct config *config = context->config;
+	size_t i = 0;
+
+	while (i < config->handler_count && strcmp(config->handlers[i].class, pool->service) != 0)
+		i++;
+	if (i == config->handler_count || config->handlers[i].module == NULL) {
+		schema_fault(context->faults, pointer, "\"service\": no handler has the class \"%.128s\" and a module",
+			pool->service);
+		return;
+	}
+	pool->service_module = strdup(config->handlers[i].module);
+	if (pool->service_module == NULL)
+		context->status = -ENOMEM;
+}
+
+static bool is_anything_of_a_service(const struct config_pool *pool)
+{
+	return pool->service != NULL || pool->program.argv.count > 0;
+}
+
+void config_check_service(struct config_context *context, struct config_pool *pool, const char *pointer)
+{
+	char place[POINTER_MAX];
+
+	(void)snprintf(place, sizeof place, "%s/kind", pointer);
+	if (pool->kind != CONFIG_KIND_SERVICE && is_anything_of_a_service(pool))
+		schema_fault(context->faults, place, "\"kind\" must be service where there is \"service\" or \"exec\"");
+	if (pool->kind != CONFIG_KIND_SERVICE)
+		return;
+	if (!is_anything_of_a_service(pool))
+		schema_fault(context->faults, place, "pool of kind service needs \"service\" or \"exec\"");
+	else if (pool->service != NULL && pool->program.argv.count > 0)
+		schema_fault(context->faults, place, "pool has both \"service\" and \"exec\"");
+	(void)snprintf(place, sizeof place, "%s/service", pointer);
+	if (pool->service != NULL)
+		find_module(context, pool, place);
+	config_check_program(context, &pool->program, pointer);
+}

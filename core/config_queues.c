@@ -192,6 +192,22 @@ static void normalize_weights(struct config_context *context, struct config_pool
 		context->status = -ENOMEM;
 }
 
+/* One that says nothing has the default here, which it cannot mean. */
+static void refuse_queues(struct config_context *context, struct config_pool *pool, const char *pointer)
+{
+	json_t *fallback = json_loads(CONFIG_POOL_QUEUES, 0, NULL);
+	json_t *none = json_object();
+
+	if (json_object_size(pool->queues_value) > 0 && !json_equal(pool->queues_value, fallback))
+		schema_fault(context->faults, pointer,
+			"\"queues\": the pool \"%s\" is of kind service, and takes no tasks", pool->name);
+	json_decref(fallback);
+	json_decref(pool->queues_value);
+	pool->queues_value = none;
+	if (none == NULL)
+		context->status = -ENOMEM;
+}
+
 static void resolve_pool_queues(struct config_context *context, size_t index)
 {
 	struct config_pool *pool = &context->config->pools[index];
@@ -200,6 +216,10 @@ static void resolve_pool_queues(struct config_context *context, size_t index)
 	json_t *weight;
 
 	(void)snprintf(pointer, sizeof pointer, "/pools/%zu/queues", index);
+	if (pool->kind == CONFIG_KIND_SERVICE) {
+		refuse_queues(context, pool, pointer);
+		return;
+	}
 	normalize_weights(context, pool, pointer);
 	if (json_object_size(pool->queues_value) == 0) {
 		if (context->status == 0)
@@ -260,6 +280,8 @@ static void check_pool(struct config_context *context, size_t index)
 	}
 	if (pool->workers == SCHEMA_NONE)
 		pool->workers = count_processors();
+	(void)snprintf(pointer, sizeof pointer, "/pools/%zu", index);
+	config_check_service(context, pool, pointer);
 	resolve_pool_queues(context, index);
 	check_preload(context, index);
 }

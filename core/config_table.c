@@ -63,12 +63,6 @@ static int check_list(const json_t *value, struct error *error)
 	return error_set(error, -EINVAL, "must be the key of a Redis list, or {key, db}");
 }
 
-static int check_mode(const json_t *value, struct error *error)
-{
-	return strcmp(json_string_value(value), "once") != 0 ? 0
-							     : error_set(error, -EINVAL, "once is not available yet");
-}
-
 static int check_concurrency(const json_t *value, struct error *error)
 {
 	return json_integer_value(value) == 1 ? 0 : error_set(error, -EINVAL, "above 1 is not available yet");
@@ -461,7 +455,7 @@ static const struct schema_member pool_members[] = {
 		.help = "The pool's name."},
 	{.name = "kind",
 		.type = SCHEMA_ENUM,
-		.later = true,
+		.offset = POOL(kind),
 		.fallback = "\"tasks\"",
 		.words = kinds,
 		.help = "What its workers do: run tasks, or a loop of their own."},
@@ -536,19 +530,11 @@ static const struct schema_member pool_members[] = {
 		.maximum = 100,
 		.help = "Percent of its workers, at least one, that HUP replaces at a time."},
 	{.name = "service",
-		.type = SCHEMA_VALUE,
-		.later = true,
-		.help = "The service's module, of a pool of kind service."},
-	{.name = "exec",
-		.type = SCHEMA_VALUE,
-		.later = true,
-		.help = "The service's program, of a pool of kind service."},
-	{.name = "env", .type = SCHEMA_VALUE, .later = true, .help = "Its environment."},
-	{.name = "cwd", .type = SCHEMA_VALUE, .later = true, .help = "Its working directory."},
-	{.name = "umask", .type = SCHEMA_VALUE, .later = true, .help = "Its umask."},
-	{.name = "nice", .type = SCHEMA_VALUE, .later = true, .help = "Its nice value."},
-	{.name = "user", .type = SCHEMA_VALUE, .later = true, .help = "Who it runs as."},
-	{.name = "rlimits", .type = SCHEMA_VALUE, .later = true, .help = "Its resource limits."},
+		.type = SCHEMA_STRING,
+		.offset = POOL(service),
+		.check = check_not_empty,
+		.help = "Kind service: the class of a handler whose module has this service."},
+	PROGRAM_MEMBERS(POOL(program), "Kind service: a program that is one, and its arguments."),
 	{0},
 };
 static const struct schema pool_schema = {"pool", pool_members, sizeof(struct config_pool)};
@@ -574,7 +560,6 @@ static const struct schema_member handler_members[] = {
 		.offset = offsetof(struct config_handler, mode),
 		.fallback = "\"persistent\"",
 		.words = modes,
-		.check = check_mode,
 		.help = "One child for many tasks, or one a task."},
 	{.name = "concurrency",
 		.type = SCHEMA_INTEGER,

@@ -4,7 +4,9 @@
 #include "core/io.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum {
 	ERR_LINE_MAX = 4000, /* a longer line of stderr is logged in pieces */
@@ -15,11 +17,21 @@ void exec_child_init(struct exec_child *child, const struct handler_host *host)
 {
 	child->host = host;
 	child->program = PROGRAM_NONE;
+	child->last_words[0] = '\0';
+	child->bell_fd = -1;
 	lines_init(&child->out, host->line_max);
 	lines_init(&child->err, ERR_LINE_MAX);
 }
 
 /* ---- stderr ---- */
+
+static void log_line(struct exec_child *child, const char *line, size_t length)
+{
+	if (length == 0)
+		return;
+	child->host->log(child->host->context, line, length);
+	(void)snprintf(child->last_words, sizeof child->last_words, "%.*s", (int)length, line);
+}
 
 static void log_lines(struct exec_child *child)
 {
@@ -27,8 +39,7 @@ static void log_lines(struct exec_child *child)
 	size_t length;
 
 	while (lines_next(&child->err, &line, &length))
-		if (length > 0)
-			child->host->log(child->host->context, line, length);
+		log_line(child, line, length);
 }
 
 static void log_rest(struct exec_child *child)
@@ -37,7 +48,7 @@ static void log_rest(struct exec_child *child)
 	size_t length;
 
 	if (lines_rest(&child->err, &line, &length))
-		child->host->log(child->host->context, line, length);
+		log_line(child, line, length);
 }
 
 /* One read. False: no more can come for now. */
@@ -56,7 +67,7 @@ static bool log_stderr(struct exec_child *child)
 	return count > 0;
 }
 
-static void log_last(struct exec_child *child)
+void exec_child_log_last(struct exec_child *child)
 {
 	for (int i = 0; i < LAST_READS_MAX && log_stderr(child); i++)
 		continue;
@@ -70,12 +81,13 @@ int exec_child_start(
 {
 	lines_clear(&child->out);
 	lines_clear(&child->err);
+	child->last_words[0] = '\0';
 	return program_start(&child->program, plan, variables, error);
 }
 
 void exec_child_end(struct exec_child *child)
 {
-	log_last(child);
+	exec_child_log_last(child);
 	(void)program_close(&child->program);
 	lines_clear(&child->out);
 	lines_clear(&child->err);
@@ -104,6 +116,7 @@ unsigned exec_child_wait(struct exec_child *child, bool wants_room, int64_t unti
 		{.fd = child->program.err, .events = POLLIN},
 		{.fd = child->program.pidfd, .events = POLLIN},
 		{.fd = wants_room ? child->program.in : -1, .events = POLLOUT},
+		{.fd = child->bell_fd, .events = POLLIN},
 	};
 	unsigned events = 0;
 
@@ -117,7 +130,23 @@ unsigned exec_child_wait(struct exec_child *child, bool wants_room, int64_t unti
 		events |= EXEC_OVER;
 	if (entries[3].revents != 0)
 		events |= EXEC_HAS_ROOM;
+	if (entries[4].revents != 0)
+		events |= EXEC_RUNG;
 	return events;
+}
+
+bool exec_child_write(struct exec_child *child, const struct buffer *bytes, size_t *written)
+{
+	while (*written < bytes->length) {
+		ssize_t count = write(child->program.in, bytes->data + *written, bytes->length - *written);
+		if (count >= 0)
+			*written += (size_t)count;
+		else if (errno == EAGAIN)
+			return true;
+		else if (errno != EINTR)
+			return false;
+	}
+	return true;
 }
 
 static enum exec_heard hear_lines(struct exec_child *child, struct exec_talk *talk, struct error *error)

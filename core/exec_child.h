@@ -3,6 +3,7 @@
 #ifndef MUSTER_CORE_EXEC_CHILD_H
 #define MUSTER_CORE_EXEC_CHILD_H
 
+#include "core/buffer.h"
 #include "core/exec_message.h"
 #include "core/lines.h"
 #include "core/program.h"
@@ -11,6 +12,8 @@ struct exec_child {
 	const struct handler_host *host;
 	struct program program;
 	struct lines out, err;
+	char last_words[256]; /* the last line of stderr, cut; "" */
+	int bell_fd;          /* waited for as well (EXEC_RUNG); -1: none */
 };
 
 /* Borrows the host until exec_child_fini. No program runs yet. */
@@ -32,11 +35,15 @@ enum exec_event {
 	EXEC_SAYS = 1,     /* there is something on its stdout, or that is closed: hear it */
 	EXEC_OVER = 2,     /* it has ended; what it has said before can still be heard */
 	EXEC_HAS_ROOM = 4, /* its stdin takes something, or is closed */
+	EXEC_RUNG = 8,     /* bell_fd is readable */
 };
 
 /* Waits until something happens, and logs what comes on stderr. Returns the events; 0 at the deadline, or when there was
  * only stderr. */
 unsigned exec_child_wait(struct exec_child *child, bool wants_room, int64_t until_mono_ns);
+
+/* Writes what it takes, from *written on. Returns false when its stdin is closed. */
+bool exec_child_write(struct exec_child *child, const struct buffer *bytes, size_t *written);
 
 /* Reads its stdout once and hears the whole lines, until one of them ends the task. EXEC_GOES_ON; EXEC_ENDED; EXEC_WRONG
  * with the sentence; EXEC_CLOSED when nothing more can come. */
@@ -44,6 +51,9 @@ enum exec_heard exec_child_hear(struct exec_child *child, struct exec_talk *talk
 
 /* The same for one that has ended: all that it has left. */
 enum exec_heard exec_child_hear_last(struct exec_child *child, struct exec_talk *talk, struct error *error);
+
+/* Logs what is left on stderr of one that has ended. */
+void exec_child_log_last(struct exec_child *child);
 
 /* Whether it has said something that nobody has heard. */
 bool exec_child_has_rest(const struct exec_child *child);

@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct handler_kind *const kinds[] = {&handler_kind_module, &handler_kind_exec};
+static const struct handler_kind *const kinds[] = {&handler_kind_module, &handler_kind_exec, &handler_kind_once};
 
 struct entry {
 	const struct config_handler *config;

@@ -74,7 +74,7 @@ void handler_result_fini(struct handler_result *result);
  * the task from the first one (CLAIM_ABORTED), so that the first starts no other. Neither allocates nor locks. */
 void handlers_exiting(struct handlers *handlers);
 
-/* For --check: loads every declared handler, without starting it, in a child process of its own each, so that one that
+/* For --check: loads every declared handler and every pool's service, without starting it, in a child process of its own each, so that one that
  * crashes or hangs while loading is a sentence like the others. Only where there are no threads: it forks.
  * Returns 0, or -EINVAL with the faults in `error`, one line each, as many as fit. */
 int handlers_check(const struct config *config, struct error *error);

@@ -2,7 +2,9 @@
 
 #include "core/clock.h"
 #include "core/handler_kind.h"
+#include "core/handler_service.h"
 #include "core/io.h"
+#include "core/program.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -62,7 +64,24 @@ static const struct handler_host no_host = {
 	.line_max = 1, /* nothing is ever read */
 };
 
-static _Noreturn void load_in_child(const struct config_handler *config, struct verdict *verdict)
+/* What is loaded, for a handler or for a pool's service. */
+struct subject {
+	const char *name, *code; /* for sentences: its class, its file or program */
+	const struct config_handler *handler;
+	const struct config_pool *pool; /* of a service; NULL: it is a handler */
+};
+
+static int load_service(const struct config_pool *pool, struct error *error)
+{
+	struct program_plan *plan;
+	struct handler_service *service;
+
+	if (pool->service_module != NULL)
+		return handler_service_open(&service, pool->service_module, pool->service, &no_host, error);
+	return program_plan_new(&plan, &pool->program, error);
+}
+
+static _Noreturn void load_in_child(const struct subject *subject, struct verdict *verdict)
 {
 	const struct rlimit no_core = {0, 0};
 	void *handler;
@@ -70,7 +89,11 @@ static _Noreturn void load_in_child(const struct config_handler *config, struct 
 	(void)setpgid(0, 0); /* the parent does it as well: whoever comes first */
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
 	(void)setrlimit(RLIMIT_CORE, &no_core);
-	verdict->status = handler_kind_find(config)->load(config, &no_host, &handler, &verdict->error);
+	if (subject->pool != NULL)
+		verdict->status = load_service(subject->pool, &verdict->error);
+	else
+		verdict->status = handler_kind_find(subject->handler)
+					  ->load(subject->handler, &no_host, &handler, &verdict->error);
 	verdict->told = 1;
 	_exit(0);
 }
@@ -93,9 +116,8 @@ static bool wait_for_child(pid_t pid, siginfo_t *ret_end)
 	return late;
 }
 
-static int check_handler(const struct config_handler *config, struct verdict *verdict, struct error *error)
+static int check_subject(const struct subject *subject, struct verdict *verdict, struct error *error)
 {
-	const char *code = config->module != NULL ? config->module : config->program.argv.items[0];
 	siginfo_t end;
 	pid_t pid;
 
@@ -104,19 +126,19 @@ static int check_handler(const struct config_handler *config, struct verdict *ve
 	pid = fork();
 	if (pid < 0)
 		return error_set(
-			error, -errno, "class \"%s\": no process to load it in: %s", config->class, strerror(errno));
+			error, -errno, "class \"%s\": no process to load it in: %s", subject->name, strerror(errno));
 	if (pid == 0)
-		load_in_child(config, verdict);
+		load_in_child(subject, verdict);
 	(void)setpgid(pid, pid);
 	if (wait_for_child(pid, &end))
-		return error_set(error, -EINVAL, "class \"%s\": %s still loads after %d s", config->class, code,
-			LOAD_SECONDS_MAX);
+		return error_set(error, -EINVAL, "class \"%s\": %s still loads after %d s", subject->name,
+			subject->code, LOAD_SECONDS_MAX);
 	if (end.si_code != CLD_EXITED)
-		return error_set(error, -EINVAL, "class \"%s\": %s crashes while loading (signal %d)", config->class,
-			code, end.si_status);
+		return error_set(error, -EINVAL, "class \"%s\": %s crashes while loading (signal %d)", subject->name,
+			subject->code, end.si_status);
 	if (!verdict->told)
 		return error_set(error, -EINVAL, "class \"%s\": %s ends its process while loading (exit status %d)",
-			config->class, config->module, end.si_status);
+			subject->name, subject->code, end.si_status);
 	if (verdict->status < 0)
 		return error_set(error, -EINVAL, "%s", verdict->error.text);
 	return 0;
@@ -133,24 +155,53 @@ static void add_line(struct error *faults, size_t *length, const struct error *l
 		faults->text[*length] = '\0'; /* whole lines only */
 }
 
+struct checking {
+	struct verdict *verdict;
+	struct error faults;
+	size_t length;
+	int status;
+};
+
+static void check_one(struct checking *checking, const struct subject *subject)
+{
+	struct error line;
+
+	if (check_subject(subject, checking->verdict, &line) == 0)
+		return;
+	checking->status = -EINVAL;
+	add_line(&checking->faults, &checking->length, &line);
+}
+
+static void check_all(struct checking *checking, const struct config *config)
+{
+	for (size_t i = 0; i < config->handler_count; i++) {
+		const struct config_handler *handler = &config->handlers[i];
+		check_one(checking,
+			&(struct subject){.name = handler->class,
+				.code = handler->module != NULL ? handler->module : handler->program.argv.items[0],
+				.handler = handler});
+	}
+	for (size_t i = 0; i < config->pool_count; i++) {
+		const struct config_pool *pool = &config->pools[i];
+		if (pool->kind == CONFIG_KIND_SERVICE)
+			check_one(checking, &(struct subject){.name = pool->name,
+						    .code = pool->service_module != NULL ? pool->service_module
+											 : pool->program.argv.items[0],
+						    .pool = pool});
+	}
+}
+
 int handlers_check(const struct config *config, struct error *error)
 {
-	struct error faults, line;
-	struct verdict *verdict;
-	size_t length = 0;
-	int status = 0;
+	struct checking checking = {.status = 0};
 
-	verdict = mmap(NULL, sizeof *verdict, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-	if (verdict == MAP_FAILED)
+	checking.verdict =
+		mmap(NULL, sizeof *checking.verdict, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (checking.verdict == MAP_FAILED)
 		return error_set(error, -errno, "no memory to check handlers with: %s", strerror(errno));
-	for (size_t i = 0; i < config->handler_count; i++) {
-		if (check_handler(&config->handlers[i], verdict, &line) == 0)
-			continue;
-		status = -EINVAL;
-		add_line(&faults, &length, &line);
-	}
-	(void)munmap(verdict, sizeof *verdict);
-	if (status < 0 && error != NULL)
-		*error = faults;
-	return status;
+	check_all(&checking, config);
+	(void)munmap(checking.verdict, sizeof *checking.verdict);
+	if (checking.status < 0 && error != NULL)
+		*error = checking.faults;
+	return checking.status;
 }

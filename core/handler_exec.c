@@ -2,6 +2,7 @@
 #include "core/buffer.h"
 #include "core/clock.h"
 #include "core/exec_child.h"
+#include "core/exec_order.h"
 #include "core/handler_kind.h"
 #include "core/id.h"
 #include "core/io.h"
@@ -16,10 +17,9 @@
 #include <unistd.h>
 
 enum {
-	LOOK_MS = 50,           /* how often a running task is asked whether it was told to stop */
-	ENDING_MS = 100,        /* for whoever closes its pipes: it is about to end */
-	LAST_WORDS_MS = 50,     /* for the first thread, to log what a stuck task said before its end */
-	TAIL_MAX = 1024 * 1024, /* bytes that are appended to a document */
+	LOOK_MS = 50,       /* how often a running task is asked whether it was told to stop */
+	ENDING_MS = 100,    /* for whoever closes its pipes: it is about to end */
+	LAST_WORDS_MS = 50, /* for the first thread, to log what a stuck task said before its end */
 };
 
 /* A handler whose program runs task after task, in one child that is started at the first one.
@@ -41,7 +41,7 @@ struct exec {
 
 static bool serves(const struct config_handler *config)
 {
-	return config->program.argv.count > 0;
+	return config->program.argv.count > 0 && config->mode == CONFIG_MODE_PERSISTENT;
 }
 
 static void release(void *handler)
@@ -82,7 +82,7 @@ static int load(
 		return error_set(error, status, "class \"%s\": no descriptor is left", config->class);
 	}
 	exec_child_init(&exec->child, host);
-	buffer_init(&exec->line, TAIL_MAX);
+	buffer_init(&exec->line, EXEC_ORDER_EXTRA);
 	*ret_handler = exec;
 	return 0;
 }
@@ -163,52 +163,6 @@ static int prepare(struct exec *exec, struct error *error)
 	return exec_child_start(&exec->child, exec->plan, NULL, error);
 }
 
-/* ---- the task as the child gets it ---- */
-
-/* The members behind the document's own, as an object of their own. */
-static char *make_tail(const struct exec *exec, const struct handler_task *task)
-{
-	json_t *saved = task->again && exec->host->saved != NULL ? exec->host->saved(exec->host->context) : NULL;
-	json_t *tail = json_pack("{s:s, s:s, s:i, s:I, s:n, s:o?}", "id", task->id, "queue", task->head->queue,
-		"attempt", task->attempt, "deadline_ms", (json_int_t)exec->host->deadline_ms(exec->host->context),
-		"traceparent", "saved", saved);
-	char *text = json_dumps(tail, JSON_COMPACT);
-
-	json_decref(tail);
-	return text;
-}
-
-static void blank_breaks(char *text, size_t length)
-{
-	for (char *at = text; (at = memchr(at, '\n', length - (size_t)(at - text))) != NULL;)
-		*at = ' ';
-	for (char *at = text; (at = memchr(at, '\r', length - (size_t)(at - text))) != NULL;)
-		*at = ' ';
-}
-
-/* The document is an object with members: its last byte but blanks closes it. */
-static int make_line(struct exec *exec, const struct handler_task *task)
-{
-	const struct bytes document = task->head->document;
-	size_t length = document.length;
-	char *tail = make_tail(exec, task);
-
-	if (tail == NULL)
-		return -ENOMEM;
-	while (document.data[length - 1] != '}')
-		length--;
-	buffer_clear(&exec->line);
-	exec->line.maximum = document.length + TAIL_MAX;
-	buffer_append(&exec->line, document.data, length - 1);
-	if (exec->line.status == 0)
-		blank_breaks(exec->line.data, exec->line.length);
-	buffer_append_text(&exec->line, ",");
-	buffer_append_text(&exec->line, tail + 1);
-	buffer_append_text(&exec->line, "\n");
-	free(tail);
-	return exec->line.status;
-}
-
 /* ---- running ---- */
 
 struct turn {
@@ -245,23 +199,6 @@ static void crash_by_closing(struct exec *exec, struct turn *turn, const char *w
 	exec->took = true; /* it lived on: no death at its start */
 	note_end(exec);
 	program_signal(&exec->child.program, SIGKILL);
-}
-
-/* Returns false when its stdin is closed. */
-static bool write_more(struct exec *exec, struct turn *turn)
-{
-	const struct buffer *line = &exec->line;
-
-	while (turn->written < line->length) {
-		ssize_t count = write(exec->child.program.in, line->data + turn->written, line->length - turn->written);
-		if (count >= 0)
-			turn->written += (size_t)count;
-		else if (errno == EAGAIN)
-			return true;
-		else if (errno != EINTR)
-			return false;
-	}
-	return true;
 }
 
 /* Told once; whatever it says then, it gets no further task. */
@@ -302,7 +239,7 @@ static bool hear(struct exec *exec, struct turn *turn, unsigned events)
 static void converse(struct exec *exec, struct turn *turn)
 {
 	for (;;) {
-		if (turn->written < exec->line.length && !write_more(exec, turn)) {
+		if (turn->written < exec->line.length && !exec_child_write(&exec->child, &exec->line, &turn->written)) {
 			crash_by_closing(exec, turn, "closed its standard input, and was ended");
 			return;
 		}
@@ -324,7 +261,7 @@ static void run(void *handler, const struct handler_task *task, struct handler_r
 		handler_result_set(result, TASK_VERDICT_CRASH, "crash", "the handler's program: %s", error.text);
 		return;
 	}
-	if (make_line(exec, task) < 0) {
+	if (exec_order_write(&exec->line, exec->host, task) < 0) {
 		crash(result, "got no memory for the task");
 		return;
 	}

@@ -25,7 +25,8 @@ struct handler_kind {
 };
 
 extern const struct handler_kind handler_kind_module;
-extern const struct handler_kind handler_kind_exec; /* mode: persistent */
+extern const struct handler_kind handler_kind_exec; /* a program, mode: persistent */
+extern const struct handler_kind handler_kind_once; /* a program, mode: once */
 
 /* The kind that serves it; never NULL. */
 const struct handler_kind *handler_kind_find(const struct config_handler *config);

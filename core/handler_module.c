@@ -1,4 +1,5 @@
 #include "core/handler_kind.h"
+#include "core/handler_service.h"
 #include "include/muster.h"
 
 #include <assert.h>
@@ -16,7 +17,8 @@ enum { LOG_LINE_MAX = 4096, NOTE_MAX = 128 };
 static const int64_t MS_MAX = INT64_C(365) * 24 * 3600 * 1000;
 
 struct module {
-	const struct muster_module *table; /* in the shared object, which stays mapped */
+	const struct muster_module *table; /* in the shared object, which stays mapped, or `none` */
+	struct muster_module none;         /* of a module that has a service only: a class without methods */
 	const struct handler_host *host;
 	const json_t *options;            /* the configuration's */
 	const struct muster_method *last; /* of the task before */
@@ -189,23 +191,22 @@ static bool serves(const struct config_handler *config)
 }
 
 /* What we load runs with our rights: nobody else may be able to change it. */
-static int check_file(const struct config_handler *config, struct error *error)
+static int check_file(const char *class, const char *path, struct error *error)
 {
 	struct stat file;
 
-	if (stat(config->module, &file) < 0)
-		return error_set(error, -ELIBACC, "class \"%s\": %s cannot be read: %s", config->class, config->module,
-			strerror(errno));
+	if (stat(path, &file) < 0)
+		return error_set(error, -ELIBACC, "class \"%s\": %s cannot be read: %s", class, path, strerror(errno));
 	if (!S_ISREG(file.st_mode))
-		return error_set(error, -ELIBACC, "class \"%s\": %s is not a file", config->class, config->module);
+		return error_set(error, -ELIBACC, "class \"%s\": %s is not a file", class, path);
 	if (file.st_uid != 0 && file.st_uid != geteuid())
 		return error_set(error, -ELIBACC,
-			"class \"%s\": %s belongs to uid %u, neither to root nor to uid %u that runs it", config->class,
-			config->module, file.st_uid, geteuid());
+			"class \"%s\": %s belongs to uid %u, neither to root nor to uid %u that runs it", class, path,
+			file.st_uid, geteuid());
 	if ((file.st_mode & (S_IWGRP | S_IWOTH)) != 0)
 		return error_set(error, -ELIBACC,
-			"class \"%s\": %s can be written by others than its owner (mode %04o)", config->class,
-			config->module, file.st_mode & 07777U);
+			"class \"%s\": %s can be written by others than its owner (mode %04o)", class, path,
+			file.st_mode & 07777U);
 	return 0;
 }
 
@@ -259,30 +260,41 @@ static const char *loader_says(const char *path)
 	return strncmp(text, path, length) == 0 && strncmp(text + length, ": ", 2) == 0 ? text + length + 2 : text;
 }
 
+static int open_object(const char *class, const char *path, void **ret_object, struct error *error)
+{
+	int status;
+
+	assert(path[0] == '/'); /* dlopen would search for a bare name */
+	status = check_file(class, path, error);
+	if (status < 0)
+		return status;
+	*ret_object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (*ret_object != NULL)
+		return 0;
+	return error_set(error, -ELIBBAD, "class \"%s\": %s cannot be loaded: %s", class, path, loader_says(path));
+}
+
 static int load(
 	const struct config_handler *config, const struct handler_host *host, void **ret_handler, struct error *error)
 {
+	static const struct muster_method no_methods[] = {{0}};
 	struct module *module;
 	const struct muster_module *table;
 	void *object;
-	int status;
+	int status = open_object(config->class, config->module, &object, error);
 
-	assert(config->module[0] == '/'); /* dlopen would search for a bare name */
-	status = check_file(config, error);
 	if (status < 0)
 		return status;
-	object = dlopen(config->module, RTLD_NOW | RTLD_LOCAL);
-	if (object == NULL)
-		return error_set(error, -ELIBBAD, "class \"%s\": %s cannot be loaded: %s", config->class,
-			config->module, loader_says(config->module));
 	table = dlsym(object, "muster_module");
-	status = check_table(config, table, error);
+	const bool is_service = table == NULL && dlsym(object, "muster_service") != NULL;
+	status = is_service ? 0 : check_table(config, table, error);
 	if (status < 0)
 		return status;
 	module = calloc(1, sizeof *module);
 	if (module == NULL)
 		return error_set(error, -ENOMEM, "class \"%s\": no memory", config->class);
-	module->table = table;
+	module->none = (struct muster_module){MUSTER_ABI, config->class, no_methods, NULL, NULL};
+	module->table = is_service ? &module->none : table;
 	module->host = host;
 	module->options = config->options;
 	*ret_handler = module;
@@ -378,3 +390,107 @@ const struct handler_kind handler_kind_module = {
 	.exiting = exiting,
 	.free = free,
 };
+
+/* ---- services ---- */
+
+struct handler_service {
+	const struct muster_service *table; /* in the shared object, which stays mapped */
+	const struct handler_host *host;
+	struct task_order order; /* that of the task that stands for it */
+	struct task_head head;
+	struct handler_task task;
+};
+
+static int check_service(const struct muster_service *table, const char *path, const char *name, struct error *error)
+{
+	if (table == NULL)
+		return error_set(error, -ELIBBAD, "service \"%s\": %s has no table `muster_service`", name, path);
+	if (table->abi != MUSTER_ABI)
+		return error_set(error, -ELIBBAD,
+			"service \"%s\": %s is built for ABI %u, this is ABI %u: build it again", name, path,
+			(unsigned)table->abi, (unsigned)MUSTER_ABI);
+	if (table->name == NULL || strcmp(table->name, name) != 0)
+		return error_set(error, -ELIBBAD, "service \"%s\": %s holds the service \"%.128s\"", name, path,
+			table->name != NULL ? table->name : "");
+	if (table->hook == NULL)
+		return error_set(error, -ELIBBAD, "service \"%s\": %s has no hook for it", name, path);
+	return 0;
+}
+
+static int make_task(struct handler_service *service)
+{
+	service->order.document =
+		json_pack("{s:s, s:s, s:[]}", "class", service->table->name, "method", "hook", "param");
+	if (service->order.document == NULL)
+		return -ENOMEM;
+	service->order.class = service->table->name;
+	service->order.method = "hook";
+	service->order.param = json_object_get(service->order.document, "param");
+	service->task = (struct handler_task){.id = "", .head = &service->head, .order = &service->order, .attempt = 1};
+	return 0;
+}
+
+int handler_service_open(struct handler_service **ret_service, const char *path, const char *name,
+	const struct handler_host *host, struct error *error)
+{
+	const struct muster_service *table;
+	void *object;
+	int status = open_object(name, path, &object, error);
+
+	if (status < 0)
+		return status;
+	table = dlsym(object, "muster_service");
+	status = check_service(table, path, name, error);
+	if (status < 0)
+		return status;
+	struct handler_service *service = calloc(1, sizeof *service);
+	if (service == NULL)
+		return error_set(error, -ENOMEM, "service \"%s\": no memory", name);
+	service->table = table;
+	service->host = host;
+	if (make_task(service) < 0) {
+		free(service);
+		return error_set(error, -ENOMEM, "service \"%s\": no memory", name);
+	}
+	*ret_service = service;
+	return 0;
+}
+
+int handler_service_start(const struct handler_service *service, struct error *error)
+{
+	const char *why = NULL;
+
+	if (service->table->start == NULL || service->table->start(&why) == 0)
+		return 0;
+	return error_set(error, -ECANCELED, "service \"%s\" does not start: %s", service->table->name,
+		why != NULL ? why : "it does not say why");
+}
+
+int handler_service_turn(const struct handler_service *service)
+{
+	struct handler_result nobody_reads = {.delay_ms = -1};
+	struct muster_task task = {.task = &service->task, .host = service->host, .result = &nobody_reads};
+	int status = service->table->hook(&task);
+
+	handler_result_fini(&nobody_reads);
+	return status;
+}
+
+void handler_service_exiting(const struct handler_service *service, bool stuck)
+{
+	struct handler_result nobody_reads = {.delay_ms = -1};
+	struct muster_task task = {
+		.task = &service->task, .host = service->host, .result = &nobody_reads, .exiting = stuck};
+
+	if (service->table->exiting != NULL)
+		service->table->exiting(&task);
+	handler_result_fini(&nobody_reads);
+}
+
+void handler_service_close(struct handler_service *service)
+{
+	if (service == NULL)
+		return;
+	json_decref(service->order.document);
+	free(service);
+}

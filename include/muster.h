@@ -107,6 +107,29 @@ int muster_demo_directory(const struct muster_task *task);
 
 extern MUSTER_EXPORT const struct muster_module muster_module; /* what a module defines */
 
+/* ---- services ---- */
+/* A module may export a table `muster_service`, beside `muster_module` or in its place: a loop of its own, that the workers
+ * of a pool with `kind: service` and `service: NAME` run instead of tasks. `hook` is called again and again; each call is a
+ * sign of life, as muster_beat is, and one that is silent for longer than the pool's heartbeat_timeout is ended with its
+ * worker. All run in the worker's one thread, but `exiting` where a line says so.
+ *
+ * They get a task that stands for the service: its class is the service's name, its id is empty and its param an empty
+ * array; muster_ok, muster_retry and muster_fail mean nothing. muster_stopping is true once the worker shall leave; a hook
+ * that waits looks at it, or is cut off after the pool's kill_grace. */
+struct muster_service {
+	uint32_t abi;     /* MUSTER_ABI */
+	const char *name; /* exactly as the pool's `service` writes it */
+	/* Called once, before the first hook; NULL: nothing to do. As in struct muster_module. */
+	int (*start)(const char **why);
+	/* One turn. Returns 0: call it again; anything else: the worker ends, and another one begins anew. */
+	int (*hook)(struct muster_task *service);
+	/* Called once at the worker's end, NULL: nothing to do: after the last hook where it came back, else in a second
+	 * thread, under the rules of muster_module's `exiting`, while the first one is wherever it is stuck. */
+	void (*exiting)(struct muster_task *service);
+};
+
+extern MUSTER_EXPORT const struct muster_service muster_service; /* what a module with a service defines */
+
 #pragma GCC visibility pop
 
 #ifdef __cplusplus

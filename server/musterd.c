@@ -5,6 +5,7 @@
 #include "core/handler.h"
 #include "core/log.h"
 #include "core/node.h"
+#include "server/foreground.h"
 #include "server/guardian.h"
 #include "server/handover.h"
 #include "server/init.h"
@@ -33,6 +34,9 @@ enum exit_status { /* sysexits.h; CONTRACT's exit statuses */
 struct options {
 	const char *config;
 	bool check, print;
+	const char *class, *method; /* of --run; NULL: not given */
+	char **params;
+	int param_count;
 };
 
 enum { OPTION_CHECK = 256, OPTION_PRINT, OPTION_RUN };
@@ -42,7 +46,13 @@ static const struct argp_option option_table[] = {
 	{"check", OPTION_CHECK, NULL, 0,
 		"Check the configuration and the modules it names, then exit: 0, or 78 and what is wrong", 0},
 	{"print-config", OPTION_PRINT, NULL, 0, "Print the configuration that holds, defaults included, then exit", 0},
-	{"run", OPTION_RUN, "CLASS", OPTION_HIDDEN, NULL, 0},
+	{"run", OPTION_RUN, "CLASS", 0,
+		"Run one task of CLASS here and now, by the configured handler and without a daemon: METHOD is called "
+		"with "
+		"the JSON values (behind --, where one begins with a dash); print its result, then exit: 0, or 1 when "
+		"it "
+		"failed",
+		0},
 	{0},
 };
 
@@ -57,8 +67,20 @@ static error_t read_option(int key, char *argument, struct argp_state *state)
 	case 'c': options->config = argument; return 0;
 	case OPTION_CHECK: options->check = true; return 0;
 	case OPTION_PRINT: options->print = true; return 0;
-	case OPTION_RUN: argp_error(state, "--run is not available yet"); return EINVAL;
-	case ARGP_KEY_ARG: argp_error(state, "unexpected argument '%s'", argument); return EINVAL;
+	case OPTION_RUN: options->class = argument; return 0;
+	case ARGP_KEY_ARG:
+		if (!options->class)
+			argp_error(state, "unexpected argument '%s'", argument);
+		return ARGP_ERR_UNKNOWN; /* all at once, below */
+	case ARGP_KEY_ARGS:
+		options->method = state->argv[state->next];
+		options->params = state->argv + state->next + 1;
+		options->param_count = state->argc - state->next - 1;
+		return 0;
+	case ARGP_KEY_END:
+		if (options->class && !options->method)
+			argp_error(state, "--run needs a class and a method");
+		return 0;
 	default: return ARGP_ERR_UNKNOWN;
 	}
 }
@@ -66,6 +88,7 @@ static error_t read_option(int key, char *argument, struct argp_state *state)
 static const struct argp argument_parser = {
 	.options = option_table,
 	.parser = read_option,
+	.args_doc = "[METHOD [JSON…]]",
 	.doc = "Runs tasks in supervised worker processes.\v"
 	       "Without a configuration file musterd starts an embedded broker, listens on 127.0.0.1:7077, and runs "
 	       "one worker "
@@ -278,6 +301,9 @@ int main(int argc, char **argv)
 		return check(config, handed);
 	if (options.print)
 		return print(config);
+	if (options.class)
+		return foreground_run(
+			config, options.class, options.method, options.params, (size_t)options.param_count);
 	if (log_open(config->log.file, config->log.level, config->log.format) < 0 && !handed) {
 		(void)fprintf(
 			stderr, "musterd: cannot write to log.file '%s': %s\n", config->log.file, strerror(errno));

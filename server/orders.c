@@ -3,6 +3,7 @@
 #include "core/clock.h"
 #include "core/io.h"
 #include "server/fault.h"
+#include "server/service.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -26,12 +27,19 @@ void orders_watch_batch(struct worker *worker)
 	arm(worker, WORKER_SLOW_MS * CLOCK_NS_PER_MS);
 }
 
+void orders_call_again(struct worker *worker, int64_t ms)
+{
+	arm(worker, ms * CLOCK_NS_PER_MS + 1); /* 0 would mean never */
+}
+
 static void drain(struct worker *worker)
 {
 	fault_point("worker-drains");
 	worker->draining = true;
 	worker->area->state = SCOREBOARD_DRAINING;
 	io_bell_ring(worker->stop_fd);
+	if (worker->service)
+		service_drain(worker);
 }
 
 /* Whoever moves a claim alone may go on: if the first thread has ended its task in this very moment, the order is void. */
@@ -124,8 +132,12 @@ static void *read_orders(void *argument)
 		int number = sigwaitinfo(&set, &info);
 		if (number == SIGTERM)
 			drain(worker);
+		else if (number == SIGUSR1 && worker->service)
+			service_abort(worker);
 		else if (number == SIGUSR1)
 			abort_task(worker);
+		else if (number == SIGRTMIN && worker->service)
+			service_is_overdue(worker);
 		else if (number == SIGRTMIN)
 			give_back(worker);
 	}

@@ -10,6 +10,7 @@
 #include "server/policy.h"
 #include "server/process.h"
 #include "server/run.h"
+#include "server/service.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -300,6 +301,10 @@ static int prepare(struct worker *worker, struct error *error)
 	if (status < 0)
 		return error_set(error, status, "cannot prepare the broker: %s", strerror(-status));
 	broker_observe(worker->broker, &worker->area->roundtrip);
+	if (worker->pool->kind == CONFIG_KIND_SERVICE)
+		status = service_prepare(worker, error);
+	if (status < 0)
+		return status;
 	status = orders_start(worker);
 	if (status < 0)
 		return error_set(error, status, "cannot start the second thread: %s", strerror(-status));
@@ -358,6 +363,8 @@ int worker_main(const struct node *node, unsigned row)
 	promise_idle(&worker);
 	if (!worker.draining)
 		worker.area->state = SCOREBOARD_IDLE;
+	if (worker.service)
+		return service_run(&worker);
 	work(&worker);
 	fault_point("worker-leaves");
 	worker.timeout_ns = INT64_MAX; /* no task bounds what its handlers take to leave */

@@ -66,6 +66,8 @@ struct worker {
 	int64_t wall_offset_ns;  /* wall − mono, renewed at each take */
 	int64_t born_mono_ns;
 	struct usage usage;
+
+	struct service *service; /* of a pool of kind service: what runs instead of tasks; else NULL */
 };
 
 #endif

@@ -51,7 +51,7 @@ tests_unit_test_utf8_SOURCES = tests/unit/test_utf8.c $(unit_common)
 
 # Modules that only tests load: each is wrong, or nasty, in one way.
 test_modules = tests/modules/bad_abi.so tests/modules/bad_method.so tests/modules/crash_on_load.so tests/modules/ends.so \
-	tests/modules/exit_on_load.so tests/modules/hang_on_load.so tests/modules/hang_on_start.so \
+	tests/modules/exit_on_load.so tests/modules/feeder.so tests/modules/hang_on_load.so tests/modules/hang_on_start.so \
 	tests/modules/no_function.so tests/modules/no_table.so tests/modules/probe.so tests/modules/refuse_start.so \
 	tests/modules/segfault_on_load.so tests/modules/spans.so tests/modules/trouble.so tests/modules/undefined_symbol.so
 check_PROGRAMS += $(test_modules)
@@ -84,6 +84,12 @@ tests_modules_exit_on_load_so_CPPFLAGS = $(module_cppflags)
 tests_modules_exit_on_load_so_CFLAGS = $(module_cflags)
 tests_modules_exit_on_load_so_LDFLAGS = $(module_ldflags)
 tests_modules_exit_on_load_so_LDADD = $(JANSSON_LIBS)
+
+tests_modules_feeder_so_SOURCES = tests/modules/feeder.c
+tests_modules_feeder_so_CPPFLAGS = $(module_cppflags)
+tests_modules_feeder_so_CFLAGS = $(module_cflags)
+tests_modules_feeder_so_LDFLAGS = $(module_ldflags)
+tests_modules_feeder_so_LDADD = $(JANSSON_LIBS)
 
 tests_modules_hang_on_load_so_SOURCES = tests/modules/hang_on_load.c
 tests_modules_hang_on_load_so_CPPFLAGS = $(module_cppflags)
@@ -170,7 +176,7 @@ EXTRA_DIST += tests/lua/test_priority.py tests/system/test_dry_run.py tests/syst
 # Who may, and what may not be.
 EXTRA_DIST += tests/system/test_audit.py tests/system/test_auth.py tests/system/test_guards.py tests/system/test_tls.py
 
-EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
+EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/children/feeder.py tests/system/test_run_option.py tests/system/test_services.py tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
 	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py \
 	tests/lua/test_mark.py tests/lua/test_nodes.py tests/lua/test_plain_list.py tests/lua/test_recover.py \
 	tests/lua/test_retain.py tests/lua/test_scripts.py tests/lua/test_submit.py tests/lua/test_turn.py \

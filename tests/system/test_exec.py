@@ -373,3 +373,67 @@ def test_check_takes_a_right_one(make):
              args=["--check"])
     m.spawn()
     assert m.exit_code() == 0, m.log()
+
+
+# ---- a process per task ----
+
+def once(script, **more):
+    return config(handler={"mode": "once", "exec": ["/bin/sh", "-c", script], **more})
+
+
+def test_once_starts_a_process_for_each_task(muster):
+    m = muster(once('read -r task; echo "$task" | grep -q \'"param": *\\[1, *2\\]\' && echo "[$$, $MUSTER_TASK_ATTEMPT]"'))
+    first, second = (m.run("Actor", "any", 1, 2) for _ in range(2))
+    assert first["state"] == second["state"] == "succeeded" and first["result"][1] == 1
+    assert first["result"][0] != second["result"][0]
+
+
+def test_once_tells_about_the_task_in_its_environment(muster):
+    m = muster(once('echo "$MUSTER_TASK_ID $MUSTER_TASK_CLASS $MUSTER_TASK_METHOD $MUSTER_TASK_ATTEMPT"', **{"class": "*"}))
+    task = m.run("Any\\Class", "method")
+    assert task["result"] == f"{task['id']} Any\\Class method 1"
+
+
+@pytest.mark.parametrize("script, result", [
+    ("echo '{\"a\": [1]}'", {"a": [1]}), ("echo 7", 7), ("echo two words", "two words"), ("true", None), ("printf 'a\\nb\\n'", "a\nb"),
+    ("printf '\\377'", "?"), ("exec <&-; echo '\"closed\"'", "closed"), ("sleep 1000 & echo '\"left one\"'", "left one")])
+def test_once_has_its_stdout_for_a_result(muster, script, result):
+    m = muster(once(script))
+    task = m.run("Actor", "any", "x" * 200000)
+    assert (task["state"], task["result"]) == ("succeeded", result)
+
+
+def test_once_ends_by_its_exit_status(muster):
+    m = muster(once('case $MUSTER_TASK_METHOD in retry) echo "no luck" >&2; exit 75;; fail) echo "no way" >&2; exit 3;; '
+                    'crash) kill -11 $$;; *) exec no-such-program;; esac'))
+    before = m.worker(0)
+    task = m.wait_task(m.submit("Actor", "retry", retry=2))
+    assert (task["attempts"], task["error"]["kind"], task["error"]["message"]) == (2, "retry", "no luck")
+    task = m.run("Actor", "fail")
+    assert task["error"]["kind"] == "exception" and "exit status 3: no way" in task["error"]["message"]
+    assert m.run("Actor", "crash")["error"]["kind"] == "crash"
+    assert "127" in m.run("Actor", "other")["error"]["message"]
+    assert m.log_lines("no luck")
+    assert m.worker(0)["pid"] == before["pid"]
+
+
+def test_once_is_bounded_in_time_and_size(muster, folder):
+    m = muster({**once('case $MUSTER_TASK_METHOD in big) yes;; long) head -c 2000 /dev/zero | tr "\\0" x;; '
+                       f'*) trap "echo told >{folder}/told; exit" TERM; sleep 1000 & wait;; esac'),
+                "limits": {"result": "1KiB", "document": "64KiB"}})
+    task = m.run("Actor", "big")
+    assert task["error"]["kind"] == "exception" and "more than" in task["error"]["message"]
+    task = m.run("Actor", "long")
+    assert task["error"]["kind"] == "exception" and "limits.result" in task["error"]["message"]
+    task = m.wait_task(m.submit("Actor", "hang", timeout="500ms"))
+    assert task["error"]["kind"] == "timeout" and task["error"]["evidence"]["state"] == "waiting"
+    assert (folder / "told").read_text() == "told\n"
+
+
+def test_once_is_told_to_stop_by_sigterm(muster, folder):
+    m = muster(once(f'trap "echo told >{folder}/told; exit 0" TERM; sleep 1000 & wait'))
+    id_ = m.submit("Actor", "any")
+    row = m.running(id_)
+    until(lambda: [one for one in all_processes() if one.pgrp == row["pid"] and one.title == "sleep 1000"])
+    m.delete(f"/v1/tasks/{id_}")
+    assert m.wait_task(id_)["state"] == "cancelled" and (folder / "told").read_text() == "told\n"

@@ -73,13 +73,9 @@ static void says_what_is_not_there_yet(void **state)
 		"limits: {log: 1KiB}\n",
 		"queues: [{name: default, max_active: 1}]\n",
 		"queues: [{name: default, max_depth: 1}]\n",
-		"pools: [{name: a, kind: service}]\n",
-		"pools: [{name: a, service: Feeder}]\n",
-		"pools: [{name: a, exec: [php]}]\n",
-		"pools: [{name: a, nice: 5}]\n",
 		"handlers: [{class: A, exec: [php], concurrency: 2}]\n",
 		"handlers: [{class: A, http: 'https://x'}]\n",
-		"handlers: [{class: Demo, module: demo.so, mode: once}]\n",
+
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
 		assert_refused(texts[i], strchr(texts[i], '\n')[1] == '\0' ? 1 : 2, "not available yet");
