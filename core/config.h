@@ -120,6 +120,7 @@ struct config_handler {
 	struct config_program program; /* argv.count 0: it is a module */
 	int mode;                      /* enum config_mode */
 	int64_t concurrency;           /* tasks that one child runs at a time */
+	struct schema_strings redact;  /* JSON pointers to what of a document is never shown (core/redact.h) */
 };
 
 struct config_token { /* who may call the API */

@@ -63,6 +63,21 @@ static int check_list(const json_t *value, struct error *error)
 	return error_set(error, -EINVAL, "must be the key of a Redis list, or {key, db}");
 }
 
+static int check_pointers(const json_t *value, struct error *error)
+{
+	const json_t *pointer;
+	size_t index;
+
+	json_array_foreach((json_t *)value, index, pointer)
+	{
+		if (json_string_value(pointer)[0] != '/')
+			return error_set(error, -EINVAL,
+				"must be JSON pointers, as in \"/param/0/password\", not \"%.64s\"",
+				json_string_value(pointer));
+	}
+	return 0;
+}
+
 static int check_concurrency(const json_t *value, struct error *error)
 {
 	return json_integer_value(value) == 1 ? 0 : error_set(error, -EINVAL, "above 1 is not available yet");
@@ -569,7 +584,13 @@ static const struct schema_member handler_members[] = {
 		.maximum = 1000,
 		.check = check_concurrency,
 		.help = "Tasks that one child runs at a time."},
-	{.name = "redact", .type = SCHEMA_VALUE, .later = true, .help = "Parts of the document that are never shown."},
+	{.name = "redact",
+		.type = SCHEMA_STRINGS,
+		.offset = offsetof(struct config_handler, redact),
+		.fallback = "[]",
+		.maximum = 256,
+		.check = check_pointers,
+		.help = "Parts of the document that no log shows, as JSON pointers: /param/0/password."},
 	PROGRAM_MEMBERS(offsetof(struct config_handler, program),
 		"A program that speaks the exec protocol, and its arguments."),
 	{.name = "http", .type = SCHEMA_VALUE, .later = true, .help = "A URL that tasks are posted to."},

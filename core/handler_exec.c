@@ -10,6 +10,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 enum {
+	REAP_EVERY = 256,   /* tasks: what the child has left behind is looked for */
 	LOOK_MS = 50,       /* how often a running task is asked whether it was told to stop */
 	ENDING_MS = 100,    /* for whoever closes its pipes: it is about to end */
 	LAST_WORDS_MS = 50, /* for the first thread, to log what a stuck task said before its end */
@@ -31,10 +33,13 @@ struct exec {
 	const struct handler_host *host;
 	struct program_plan *plan;
 	struct exec_child child;
-	int heard_fd;          /* a bell: all that the child said about the task in hand has been heard */
+	atomic_bool heard;     /* all that the child said about the task in hand; writer: the first thread */
+	atomic_bool asked;     /* the second thread waits for that, on heard_fd; it sets it once and for all */
+	int heard_fd;          /* a bell */
 	struct buffer line;    /* the task in hand, as the child gets it */
 	bool spent;            /* the child must not get another task */
 	bool took;             /* the child has read of a task */
+	unsigned tasks;        /* since strays were reaped */
 	uint32_t streak;       /* children in a row that died young */
 	int64_t start_mono_ns; /* not before then is the next one started */
 };
@@ -139,16 +144,17 @@ static bool is_fit(struct exec *exec)
 	return false;
 }
 
-/* The wait is not the task's fault: it is none of its silence. */
+/* The wait is not the task's fault: afterwards it has as much time as it had before. */
 static void wait_out_backoff(const struct exec *exec)
 {
-	const int64_t now = clock_mono_ns();
+	const struct handler_host *host = exec->host;
+	const int64_t left_ms = host->deadline_ms(host->context), now = clock_mono_ns();
 
 	if (exec->start_mono_ns <= now)
 		return;
-	exec->host->beat(exec->host->context, (exec->start_mono_ns - now) / CLOCK_NS_PER_MS + BACKOFF_YOUNG_MS);
+	host->beat(host->context, (exec->start_mono_ns - now) / CLOCK_NS_PER_MS + BACKOFF_YOUNG_MS);
 	(void)io_poll(NULL, 0, exec->start_mono_ns);
-	exec->host->beat(exec->host->context, 0);
+	host->beat(host->context, left_ms);
 }
 
 static int prepare(struct exec *exec, struct error *error)
@@ -257,6 +263,8 @@ static void run(void *handler, const struct handler_task *task, struct handler_r
 	struct turn turn = {.talk = {.host = exec->host, .id = task->id, .result = result}};
 	struct error error;
 
+	if (++exec->tasks % REAP_EVERY == 0)
+		program_reap_strays();
 	if (prepare(exec, &error) < 0) {
 		handler_result_set(result, TASK_VERDICT_CRASH, "crash", "the handler's program: %s", error.text);
 		return;
@@ -265,10 +273,12 @@ static void run(void *handler, const struct handler_task *task, struct handler_r
 		crash(result, "got no memory for the task");
 		return;
 	}
-	io_bell_clear(exec->heard_fd);
+	exec->heard = false;
 	exec->host->child(exec->host->context, exec->child.program.pid);
 	converse(exec, &turn);
-	io_bell_ring(exec->heard_fd);
+	exec->heard = true;
+	if (exec->asked)
+		io_bell_ring(exec->heard_fd);
 	exec->host->child(exec->host->context, 0);
 	if (turn.told_to_stop)
 		program_signal(&exec->child.program, SIGKILL);
@@ -278,13 +288,15 @@ static void run(void *handler, const struct handler_task *task, struct handler_r
  * leave before that. */
 static void exiting(void *handler, const struct handler_task *task)
 {
-	const struct exec *exec = handler;
+	struct exec *exec = handler;
 	struct pollfd heard = {.fd = exec->heard_fd, .events = POLLIN};
 
 	(void)task;
 	program_signal(&exec->child.program, SIGTERM);
 	(void)program_wait(&exec->child.program, INT64_MAX); /* kill_grace is the supervisor's to measure */
-	(void)io_poll(&heard, 1, clock_mono_after(LAST_WORDS_MS));
+	exec->asked = true;
+	if (!exec->heard)
+		(void)io_poll(&heard, 1, clock_mono_after(LAST_WORDS_MS));
 }
 
 const struct handler_kind handler_kind_exec = {

@@ -315,6 +315,8 @@ int program_plan_new(struct program_plan **ret_plan, const struct config_program
 
 /* ---- starting ---- */
 
+static struct program *running; /* all that run */
+
 struct pipes {
 	int in[2], out[2], err[2];
 };
@@ -387,6 +389,8 @@ static int start(struct program *program, const struct program_plan *plan, char 
 	if (status < 0)
 		return status;
 	program->pid = pid;
+	program->next = running;
+	running = program;
 	program->pidfd = (int)syscall(SYS_pidfd_open, pid, 0); /* not reaped yet: the number is its own */
 	program->in = take(&pipes.in[1]);
 	program->out = take(&pipes.out[0]);
@@ -399,12 +403,40 @@ static int start(struct program *program, const struct program_plan *plan, char 
 	return status;
 }
 
+/* ---- strays ---- */
+
+static bool is_program_of_ours(pid_t pid)
+{
+	const struct program *program = running;
+
+	while (program != NULL && program->pid != pid)
+		program = program->next;
+	return program != NULL;
+}
+
+void program_reap_strays(void)
+{
+	char path[64];
+	int pid;
+
+	(void)snprintf(
+		path, sizeof path, "/proc/self/task/%d/children", getpid()); /* orphans fall to the first thread */
+	FILE *file = fopen(path, "re");
+	if (file == NULL)
+		return;
+	while (fscanf(file, "%d", &pid) == 1)
+		if (!is_program_of_ours(pid))
+			(void)waitpid(pid, NULL, WNOHANG); /* one that lives stays */
+	(void)fclose(file);
+}
+
 int program_start(
 	struct program *program, const struct program_plan *plan, const char *const *variables, struct error *error)
 {
 	size_t extra = 0;
 
 	assert(program->pid == 0);
+	program_reap_strays();
 	while (variables != NULL && variables[extra] != NULL)
 		extra++;
 	assert(extra <= PROGRAM_VARIABLES_MAX);
@@ -433,7 +465,7 @@ bool program_wait(const struct program *program, int64_t until_mono_ns)
 {
 	struct pollfd entry = {.fd = program->pidfd, .events = POLLIN};
 
-	return program->pid == 0 || io_poll(&entry, 1, until_mono_ns) > 0;
+	return entry.fd < 0 || io_poll(&entry, 1, until_mono_ns) > 0;
 }
 
 struct program_end program_look_at_end(const struct program *program)
@@ -445,6 +477,15 @@ struct program_end program_look_at_end(const struct program *program)
 	return (struct program_end){info.si_code != CLD_EXITED, info.si_status};
 }
 
+static void forget(const struct program *program)
+{
+	struct program **link = &running;
+
+	while (*link != program)
+		link = &(*link)->next;
+	*link = program->next;
+}
+
 struct program_end program_close(struct program *program)
 {
 	struct program_end end = {false, 0};
@@ -454,6 +495,7 @@ struct program_end program_close(struct program *program)
 		(void)kill(program->pid, SIGKILL); /* not reaped yet; one that has ended keeps its status */
 		while (waitpid(program->pid, &status, 0) < 0 && errno == EINTR)
 			continue;
+		forget(program);
 		end.by_signal = WIFSIGNALED(status);
 		end.status = end.by_signal ? WTERMSIG(status) : WEXITSTATUS(status);
 	}

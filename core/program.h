@@ -5,7 +5,7 @@
  * group, so that whoever ends the group of a worker ends it too. Its environment holds PATH HOME USER LANG LC_* TZ TMPDIR
  * of ours and what was configured (and MUSTER_TREE, by which strays are found); signals have their default dispositions, and none is blocked.
  *
- * Used by one thread; what another one may do is said where it may. */
+ * Used by one thread of a process; what another one may do is said where it may. */
 #ifndef MUSTER_CORE_PROGRAM_H
 #define MUSTER_CORE_PROGRAM_H
 
@@ -35,6 +35,7 @@ int program_plan_new(struct program_plan **ret_plan, const struct config_program
 void program_plan_free(struct program_plan *plan);
 
 struct program {
+	struct program *next;    /* among those that run; this one must stay where it is while it does */
 	pid_t pid;               /* 0: none */
 	_Atomic int pidfd;       /* -1: none. Another thread may read it, to signal by it */
 	int in, out, err;        /* our ends of its stdin, stdout and stderr, not blocking; -1: closed */
@@ -51,10 +52,14 @@ enum { PROGRAM_VARIABLES_MAX = 8 };
 int program_start(
 	struct program *program, const struct program_plan *plan, const char *const *variables, struct error *error);
 
+/* Reaps the dead that our programs have left to us, who are their subreaper: all dead children of this process but programs.
+ * program_start does it as well. Not while other code of this thread waits for a child of its own. */
+void program_reap_strays(void);
+
 /* Signals it. Any thread; nothing when there is none. */
 void program_signal(const struct program *program, int signal_number);
 
-/* Waits for its end, without reaping it. Returns true when it has ended. */
+/* Waits for its end, without reaping it. Returns true when it has ended, or there is none. Any thread. */
 bool program_wait(const struct program *program, int64_t until_mono_ns);
 
 struct program_end {

@@ -6,6 +6,7 @@
 #include "core/io.h"
 #include "core/task.h"
 #include "server/privilege.h"
+#include "server/process.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -192,6 +193,16 @@ static int run(const struct config *config, const struct task_submission *submis
 	return status;
 }
 
+/* Signals mean what they mean to any program, but a pipe that is closed is an error. */
+static void let_interrupts_end_it(void)
+{
+	sigset_t none;
+
+	sigemptyset(&none);
+	process_reset_signals(&none);
+	(void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+}
+
 static int complain(const struct error *error, int status)
 {
 	(void)fprintf(stderr, "musterd: %s\n", error->text);
@@ -217,7 +228,7 @@ int foreground_run(
 		free(text);
 		return complain(&error, FOREGROUND_USAGE);
 	}
-	(void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
+	let_interrupts_end_it();
 	status = privilege_find(config->user, &privilege, &error);
 	if (status == 0)
 		status = privilege_drop(&privilege, &error);

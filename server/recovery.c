@@ -4,6 +4,7 @@
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/log.h"
+#include "core/redact.h"
 #include "server/fault.h"
 
 #include <errno.h>
@@ -104,17 +105,15 @@ static void count_verdict(struct recovery *recovery, const struct task_head *hea
 	totals->cancelled += record->state == TASK_CANCELLED;
 }
 
-static void log_verdict(const struct inheritance *inheritance, const struct broker_look *look,
-	const struct task_head *head, const struct task_record *record)
+static void log_verdict(const struct config *config, const struct inheritance *inheritance,
+	const struct broker_look *look, const struct task_head *head, const struct task_record *record)
 {
-	const struct bytes document = head->document;
 	_cleanup_(buffer_fini) struct buffer line = {0};
 
 	buffer_init(&line, LOG_DOCUMENT_MAX + 64);
 	if (inheritance->judgement.verdict == TASK_VERDICT_TIMEOUT) {
 		buffer_append_text(&line, "killed timeout:");
-		buffer_append(
-			&line, document.data, document.length < LOG_DOCUMENT_MAX ? document.length : LOG_DOCUMENT_MAX);
+		redact_append(&line, config, head->document, LOG_DOCUMENT_MAX);
 	} else {
 		buffer_append_text(&line, "task lost its worker");
 	}
@@ -215,7 +214,7 @@ static int hand_over_running(struct recovery *recovery, struct inheritance *inhe
 	}
 	if (status == 0 && text.length > 0 && ret_recovered->settled > 0) {
 		count_verdict(recovery, &head, &record);
-		log_verdict(inheritance, &look, &head, &record);
+		log_verdict(recovery->node->config, inheritance, &look, &head, &record);
 	}
 	task_record_fini(&record);
 	broker_batch_fini(&batch);

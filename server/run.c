@@ -4,6 +4,7 @@
 #include "core/id.h"
 #include "core/io.h"
 #include "core/log.h"
+#include "core/redact.h"
 #include "server/fault.h"
 #include "server/policy.h"
 
@@ -172,9 +173,11 @@ static json_t *host_saved(void *context)
 
 static void host_child(void *context, pid_t pid)
 {
-	const struct worker *worker = context;
+	struct worker *worker = context;
 
 	worker->area->child = pid;
+	if (pid > 0)
+		worker->last_child = pid;
 }
 
 /* A dead task may be told to run again; what is over for good needs nothing more. What cannot be deleted goes by itself. */
@@ -335,11 +338,10 @@ static void log_crash(const struct run *run)
 		LOG_TEXT("why", run->result.message));
 }
 
-static void log_end(const struct run *run)
+static void log_end(const struct worker *worker, const struct run *run)
 {
 	const char *words = ancestors_words(run);
 	_cleanup_(buffer_fini) struct buffer line = {0};
-	size_t length = run->head.document.length;
 
 	if (run->result.verdict == TASK_VERDICT_CRASH)
 		log_crash(run);
@@ -347,7 +349,7 @@ static void log_end(const struct run *run)
 		return;
 	buffer_init(&line, LOG_DOCUMENT_MAX + sizeof run->result.message + 64);
 	buffer_append_text(&line, words);
-	buffer_append(&line, run->head.document.data, length < LOG_DOCUMENT_MAX ? length : LOG_DOCUMENT_MAX);
+	redact_append(&line, worker->node->config, run->head.document, LOG_DOCUMENT_MAX);
 	if (run->result.verdict == TASK_VERDICT_FAIL || *words == 'r')
 		if (run->record.state == TASK_DEAD)
 			buffer_append_format(&line, "|||%s(%" PRId64 ")", run->result.message, run->result.code);
@@ -409,7 +411,7 @@ static void settle(struct worker *worker, struct run *run, struct buffer *record
 	count(worker, run, duration_ns);
 	forget_saved(worker, run);
 	if (execution.verdict != TASK_VERDICT_CANCELLED)
-		log_end(run);
+		log_end(worker, run);
 	worker->average_ns = worker->average_ns == 0
 				     ? duration_ns + 1
 				     : (worker->average_ns * (AVERAGE_WEIGHT - 1) + duration_ns) / AVERAGE_WEIGHT + 1;

@@ -229,14 +229,21 @@ static void run_batch(struct worker *worker)
 		worker->area->state = SCOREBOARD_IDLE;
 }
 
+static bool exceeds_memory(const struct worker *worker)
+{
+	const int64_t most = worker->pool->max_memory;
+
+	return most != SCHEMA_NONE &&
+	       process_resident(getpid()) + (worker->last_child > 0 ? process_resident(worker->last_child) : 0) > most;
+}
+
 static bool is_used_up(const struct worker *worker)
 {
 	const struct config_pool *pool = worker->pool;
 	int64_t age_ms = (clock_mono_ns() - worker->born_mono_ns) / CLOCK_NS_PER_MS;
 
 	return (pool->max_tasks != SCHEMA_NONE && worker->area->serial >= pool->max_tasks) ||
-	       (pool->max_age_ms != SCHEMA_NONE && age_ms >= pool->max_age_ms) ||
-	       (pool->max_memory != SCHEMA_NONE && process_resident(getpid()) > pool->max_memory);
+	       (pool->max_age_ms != SCHEMA_NONE && age_ms >= pool->max_age_ms) || exceeds_memory(worker);
 }
 
 static void count_admitted(struct worker *worker, const struct broker_lease *lease)

@@ -57,6 +57,7 @@ struct worker {
 	struct handlers *handlers;
 	struct handler_host host;
 	char loaded[TASK_NAME_MAX + 1]; /* class that was loaded last */
+	pid_t last_child;               /* the program that ran a task last; 0: none did */
 	bool has_saved;          /* the task in hand has kept something for its next execution, or an earlier one had */
 	int64_t created_ms;      /* of the task in hand, as its head says */
 	int64_t started_mono_ns; /* of the task in hand */

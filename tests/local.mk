@@ -14,6 +14,16 @@ if HAVE_PYTHON3
 TESTS += tests/layering
 endif
 
+# Programs that run tasks.
+if HAVE_CMOCKA
+exec_unit_tests = tests/unit/test_lines tests/unit/test_redact
+check_PROGRAMS += $(exec_unit_tests)
+TESTS += $(exec_unit_tests)
+endif
+tests_unit_test_lines_SOURCES = tests/unit/test_lines.c
+tests_unit_test_redact_SOURCES = tests/unit/test_redact.c
+EXTRA_DIST += tests/system/test_modules.py tests/bench/exec_noop.c
+
 # What a unit test is linked with.
 LDADD = libserver.a libapi.a libcore.a $(CMOCKA_LIBS) \
 	$(MICROHTTPD_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(YAML_LIBS)

@@ -116,6 +116,13 @@ def surroundings():
             "group": os.getpgrp(), "parent": os.getppid(), "argv": sys.argv[1:]}
 
 
+HOARD = []
+
+
+def grow(mib):
+    HOARD.append(b"x" * (mib << 20))
+
+
 METHODS = {
     "noop": lambda task: None,
     "add": lambda task, a, b: a + b,
@@ -141,6 +148,9 @@ METHODS = {
     "answer_twice": lambda task: say(ok=1),
     "late": lambda task: (say(id="another", ok="late"), "in time")[1],
     "flood": lambda task, what, count: flood(what, count),
+    "grow": lambda task, mib, ms=0: grow(mib) or time.sleep(ms / 1000),
+    "orphans": lambda task, count: [subprocess.run(["sh", "-c", "true & exit"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+                                    for _ in range(count)] and None,
     "close_output": lambda task: close_output(),
     "close_input": lambda task: close_input(),
     "push": lambda task, document: say(push=document),

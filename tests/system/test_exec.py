@@ -437,3 +437,32 @@ def test_once_is_told_to_stop_by_sigterm(muster, folder):
     until(lambda: [one for one in all_processes() if one.pgrp == row["pid"] and one.title == "sleep 1000"])
     m.delete(f"/v1/tasks/{id_}")
     assert m.wait_task(id_)["state"] == "cancelled" and (folder / "told").read_text() == "told\n"
+
+
+def test_what_is_to_be_redacted_is_in_no_log(muster):
+    m = muster(config(handler={"redact": ["/param/0/password", "/meta/key", "/param/7", "/nothing/like/this"]}, heartbeat_timeout="400ms"))
+    for method in ("fail", "nothing", "hang", "spin"):
+        id_ = m.submit("Actor", method, {"password": "secret-word", "user": "shown-word"}, meta={"key": "secret-word"})
+        m.wait_task(id_)
+        assert m.wait_log(id_, "shown-word"), m.log()
+    assert "secret-word" not in m.log() and "[redacted]" in m.log()
+    assert "secret-word" in str(m.run("Actor", "task", {"password": "secret-word"})["result"]), "the handler gets it all the same"
+
+
+def test_max_memory_counts_its_program_too(muster):
+    m = muster(config(max_memory="100MiB", queue={"max_crashes": 1}))
+    first = m.worker(0)["pid"]
+    for _ in range(20):
+        m.run("Actor", "grow", 8)
+    until(lambda: m.worker(0)["pid"] not in (None, first), what="between tasks it is recycled")
+    assert m.worker(0)["last_exit"]["reason"] in ("recycled", "memory")  # the latter if it is looked at during a task
+    task = m.run("Actor", "grow", 120, 60000)
+    assert (task["state"], task["error"]["kind"]) == ("dead", "memory")
+
+
+def test_what_it_leaves_behind_dead_is_reaped(muster):
+    m = muster(config())
+    assert m.run("Actor", "orphans", 20)["state"] == "succeeded"
+    m.run("Actor", "exit", 1)  # the next child is started then
+    assert m.run("Actor", "add", 1, 2)["result"] == 3
+    until(lambda: len([one for one in all_processes() if one.ppid == m.worker(0)["pid"]]) <= 1, 10)
