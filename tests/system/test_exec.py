@@ -3,6 +3,7 @@ end, each a clear one, and its worker lives."""
 
 import json
 import os
+import pwd
 import signal
 import time
 
@@ -466,3 +467,37 @@ def test_what_it_leaves_behind_dead_is_reaped(muster):
     m.run("Actor", "exit", 1)  # the next child is started then
     assert m.run("Actor", "add", 1, 2)["result"] == 3
     until(lambda: len([one for one in all_processes() if one.ppid == m.worker(0)["pid"]]) <= 1, 10)
+
+
+def test_it_runs_as_musterd_s_user(muster):
+    m = muster({**config(), "user": "nobody"})
+    found = m.run("Actor", "surroundings")["result"]
+    assert found["uid"] == pwd.getpwnam("nobody").pw_uid
+    assert found["cwd"] == str(m.base), "the configuration file's directory"
+
+
+def test_another_user_needs_root(make):
+    m = make({**config(handler={"user": "daemon"}), "user": "nobody"}, args=["--check"])
+    m.spawn()
+    assert m.exit_code() == 78 and "root" in m.log()
+
+
+def test_a_reload_gives_its_program_new_settings(muster):
+    m = muster(config(handler={"env": {"ROUND": "1"}}))
+    assert m.run("Actor", "surroundings")["result"]["environment"]["ROUND"] == "1"
+    old = m.worker(0)["pid"]
+    m.config["handlers"][0]["env"]["ROUND"] = "2"
+    m.write_config()
+    assert m.post("/v1/reload").status == 202
+    until(lambda: m.worker(0)["pid"] not in (None, old))
+    assert m.run("Actor", "surroundings")["result"]["environment"]["ROUND"] == "2"
+    assert m.worker(0)["last_exit"]["reason"] == "order"
+
+
+def test_sigkill_of_musterd_takes_its_programs_along(muster, folder):
+    m = muster(config(heartbeat_timeout="30s"))
+    m.submit("Actor", "spin", str(folder / "pid"))
+    pid = int(until(lambda: (folder / "pid").exists() and (folder / "pid").read_text()))
+    family = until(lambda: family_of(pid), what="the child has two children")
+    m.kill()
+    until(lambda: not any(alive(one) for one in [pid, *(one.pid for one in family)]), 10, "all of them are gone")
