@@ -32,10 +32,15 @@ def family_of(pid):
     return found if len(found) == 2 else None
 
 
+def assert_works(m):
+    """With time enough for an interpreter to start on a busy machine, whatever the pool's heartbeat_timeout is."""
+    assert m.wait_task(m.submit("Actor", "add", 1, 2, timeout="20s"))["result"] == 3
+
+
 def assert_worker_lives(m, before, slot=0):
     now = m.worker(slot)
     assert (now["pid"], now["restarts"]) == (before["pid"], before["restarts"])
-    assert m.run("Actor", "add", 1, 2)["result"] == 3
+    assert_works(m)
 
 
 # ---- what goes in and comes out ----
@@ -247,34 +252,35 @@ def test_a_worker_s_death_ends_its_children_and_theirs(muster, folder):
 
 def test_a_hang_ends_by_sigterm_and_is_on_record(muster, folder):
     m = muster(config(heartbeat_timeout="400ms"))
-    id_ = m.submit("Actor", "hang", str(folder / "exiting"))
+    id_ = m.submit("Actor", "hang", str(folder / "exiting"), timeout="2s")
     task = m.wait_task(id_)
     assert (task["state"], task["error"]["kind"]) == ("dead", "timeout")
     assert task["error"]["evidence"]["state"] == "waiting"
     assert (folder / "exiting").read_text().startswith("exiting ")
     assert m.wait_log("killed timeout", id_)
-    assert m.run("Actor", "add", 1, 2)["result"] == 3
+    assert_works(m)
 
 
 def test_one_that_ignores_sigterm_is_gone_with_its_whole_group(muster, folder):
     m = muster(config(heartbeat_timeout="400ms", kill_grace="200ms"))
     began = time.monotonic()
-    id_ = m.submit("Actor", "spin", str(folder / "pid"), timeout="800ms")
+    id_ = m.submit("Actor", "spin", str(folder / "pid"), timeout="2s")
     pid = int(until(lambda: (folder / "pid").exists() and (folder / "pid").read_text()))
     family = until(lambda: family_of(pid), what="the child has two children")
     until(lambda: not alive(pid), 10, "the child is gone")
-    assert time.monotonic() - began <= 0.8 + 0.2 + 0.1 + bound(0.3)
+    assert time.monotonic() - began <= 2 + 0.2 + 0.1 + bound(0.3)
     task = m.wait_task(id_)
     assert task["error"]["kind"] == "timeout" and task["error"]["evidence"]["state"] == "spinning"
     until(lambda: not any(alive(one.pid) for one in family), 5, "what it started is gone as well")
-    assert m.run("Actor", "add", 1, 2)["result"] == 3
+    assert_works(m)
 
 
 def test_beats_keep_it_alive_and_for_announces_a_silence(muster):
     m = muster(config(heartbeat_timeout="400ms"))
-    assert m.run("Actor", "beats", 1500, 50)["state"] == "succeeded"
-    assert m.run("Actor", "beat_for", "30s", 1200)["state"] == "succeeded"
-    assert m.run("Actor", "beat_for", "500ms", 5000)["error"]["kind"] == "timeout"
+    beats = m.submit("Actor", "beats", 1500, 50, timeout="20s")  # until the first beat this counts
+    assert m.wait_task(beats)["state"] == "succeeded"
+    assert m.wait_task(m.submit("Actor", "beat_for", "30s", 1200, timeout="20s"))["state"] == "succeeded"
+    assert m.wait_task(m.submit("Actor", "beat_for", "500ms", 15000, timeout="20s"))["error"]["kind"] == "timeout"
 
 
 def test_cancelling_tells_it_by_sigterm(muster, folder):
@@ -426,7 +432,7 @@ def test_once_is_bounded_in_time_and_size(muster, folder):
     assert task["error"]["kind"] == "exception" and "more than" in task["error"]["message"]
     task = m.run("Actor", "long")
     assert task["error"]["kind"] == "exception" and "limits.result" in task["error"]["message"]
-    task = m.wait_task(m.submit("Actor", "hang", timeout="500ms"))
+    task = m.wait_task(m.submit("Actor", "hang", timeout="2s"))
     assert task["error"]["kind"] == "timeout" and task["error"]["evidence"]["state"] == "waiting"
     assert (folder / "told").read_text() == "told\n"
 

@@ -11,7 +11,7 @@ FEEDER = ["/usr/bin/python3", str(REPO / "tests" / "children" / "feeder.py")]
 
 def config(pool, **more):
     return {"pools": [{"name": "default", "workers": 1},
-                      {"name": "feeders", "kind": "service", "workers": 1, "heartbeat_timeout": "400ms",
+                      {"name": "feeders", "kind": "service", "workers": 1, "heartbeat_timeout": "2s",
                        "kill_grace": "300ms", **pool}],
             "handlers": [{"class": "Demo", "module": "demo.so"}, {"class": "Feeder", "module": module("feeder")}], **more}
 
@@ -49,7 +49,7 @@ def test_it_lives_and_its_pool_is_shown_as_what_it_is(muster, folder, kind):
     it = kind(muster, folder, "tick")
     before = service(it.m)
     assert before["state"] == "busy" and before["task"] is None
-    stays(lambda: service(it.m)["pid"] == before["pid"], 1.2, "it is not replaced")
+    stays(lambda: service(it.m)["pid"] == before["pid"], 4.5, "it is not replaced")
     pool = it.m.get("/v1/pools/feeders").json
     assert (pool["kind"], pool["queues"], pool["workers"]) == ("service", {}, 1)
     assert it.m.run("Demo", "add", 1, 2)["result"] == 3
@@ -71,7 +71,7 @@ def test_what_it_pushes_runs_and_what_it_says_is_logged(muster, folder, kind):
 @pytest.mark.parametrize("kind, word, state", [(Module, "spin", "spinning"), (Module, "block", "waiting"), (Program, "silent", "waiting")])
 def test_one_that_is_silent_is_ended_and_replaced(muster, folder, kind, word, state):
     it = kind(muster, folder, word)
-    ended = until(lambda: service(it.m)["last_exit"], 10, "it was ended")
+    ended = until(lambda: service(it.m)["last_exit"], 20, "it was ended")
     assert ended["reason"] == "timeout"
     assert it.m.wait_log("silent past its promise", f"state={state}")
     until(lambda: len(it.notes("exiting")) >= 1 and len(it.notes("start")) >= 2, 10, "its hook ran, and another one began")
@@ -147,7 +147,7 @@ def test_for_announces_a_silence(muster, folder):
     it = Program(muster, folder, "for")
     until(lambda: it.notes("start"))
     before = service(it.m)["pid"]
-    stays(lambda: service(it.m)["pid"] == before, 1.2, "it is not replaced")
+    stays(lambda: service(it.m)["pid"] == before, 4.5, "it is not replaced")
 
 
 def test_max_age_recycles_it(muster, folder):
