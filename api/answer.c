@@ -49,6 +49,11 @@ void answer_buffer(struct request *request, int status, const char *type, struct
 	complete(request, (struct answer){.status = status, .type = type, .body = buffer_take(text), .length = length});
 }
 
+void answer_stream(struct request *request, int status, const char *type)
+{
+	complete(request, (struct answer){.status = status, .type = type, .borrowed = true, .streams = true});
+}
+
 static int append_chunk(const char *bytes, size_t length, void *text)
 {
 	buffer_append(text, bytes, length);

@@ -21,6 +21,7 @@ enum {
 	EXIT_MISSING = 69,
 	TURN_MS = 1000, /* the loop turns at least so often */
 	ROUNDS = 16,    /* trips to the broker in one turn */
+	OWN_FDS = 4,    /* that the loop polls beside the doors */
 };
 
 static const int64_t stop_ns = 2 * CLOCK_NS_PER_S;     /* after which nobody is waited for */
@@ -30,6 +31,7 @@ static void close_api(struct api *api)
 {
 	http_close(api->http);
 	waits_close(&api->waits);
+	events_close(&api->events);
 	audit_close(&api->audit);
 	trip_fini(&api->trip);
 	link_close(&api->link);
@@ -69,6 +71,7 @@ static int open_api(struct api **ret_api, const struct node *node)
 	api->promise = (struct promise){.node = node, .area = api->area};
 	promise_renew(&api->promise, clock_mono_ns());
 	raise_descriptors(node);
+	events_open(&api->events);
 	int status = link_open(&api->link, node, &api->promise);
 	api->link.clear = clear_link;
 	api->link.context = api;
@@ -94,18 +97,19 @@ struct ready {
 /* Sleeps until there is something to do, at most a second. */
 static struct ready sleep_until(struct api *api, int stop_fd, int64_t wake_at_mono_ns)
 {
-	struct pollfd entries[3 + NODE_LISTENERS_MAX] = {
+	struct pollfd entries[OWN_FDS + NODE_LISTENERS_MAX] = {
 		{.fd = stop_fd, .events = POLLIN},
 		{.fd = api->link.up ? broker_fd(api->link.broker) : -1, .events = POLLIN},
 		{.fd = waits_fd(&api->waits), .events = POLLIN},
+		{.fd = events_fd(&api->events), .events = POLLIN},
 	};
-	size_t doors = http_fds(api->http, entries + 3);
+	size_t doors = http_fds(api->http, entries + OWN_FDS);
 	int most = clock_ms_until(wake_at_mono_ns);
 
 	int timeout = http_timeout_ms(api->http, most < TURN_MS ? most : TURN_MS);
-	if (io_poll(entries, 3 + doors, clock_mono_ns() + timeout * CLOCK_NS_PER_MS) <= 0)
+	if (io_poll(entries, OWN_FDS + doors, clock_mono_ns() + timeout * CLOCK_NS_PER_MS) <= 0)
 		return (struct ready){0};
-	http_ready(api->http, entries + 3);
+	http_ready(api->http, entries + OWN_FDS);
 	return (struct ready){
 		.stop = entries[0].revents != 0, .link = entries[1].revents != 0, .waits = entries[2].revents != 0};
 }
@@ -137,9 +141,11 @@ static int64_t turn(struct api *api, const struct ready *ready)
 	if (ready->waits)
 		waits_hear(&api->waits);
 	int64_t waits_at = waits_turn(&api->waits, &api->link, now);
+	int64_t events_at = events_turn(api, now);
 	exchange(api);
 	int64_t stream_at = stream_turn(api, clock_mono_ns());
 	int64_t next = probe_at < waits_at ? probe_at : waits_at;
+	next = events_at < next ? events_at : next;
 	return stream_at < next ? stream_at : next;
 }
 
@@ -165,6 +171,7 @@ static void finish(struct api *api)
 	api->area->state = SCOREBOARD_DRAINING;
 	http_quiesce(api->http);
 	waits_stop(&api->waits);
+	events_stop(&api->events);
 	do {
 		(void)turn(api, &ready);
 		ready = sleep_until(api, -1, clock_mono_ns() + 5 * CLOCK_NS_PER_MS);

@@ -1,6 +1,7 @@
 #include "api/exchange.h"
 
 #include "api/access.h"
+#include "api/events.h"
 #include "api/guard.h"
 #include "api/http.h"
 #include "api/problem.h"
@@ -15,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/socket.h>
 
 enum {
 	SPARE_MAX = 256,                /* used requests that are kept */
@@ -93,6 +95,7 @@ static void drop_body(struct http *http, struct request *request)
 static void release_request(struct http *http, struct request *request)
 {
 	http->busy -= request->dispatched;
+	events_leave(request);
 	drop_body(http, request);
 	http->body_bytes -= request->counted;
 	stream_free(request);
@@ -455,6 +458,11 @@ const char *request_query(const struct request *request, const char *name)
 		    request->connection, MHD_GET_ARGUMENT_KIND, name, strlen(name), &value, NULL) != MHD_YES)
 		return NULL;
 	return value ? value : "";
+}
+
+const char *request_header(const struct request *request, const char *name)
+{
+	return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
 }
 
 struct peer request_peer(const struct request *request)

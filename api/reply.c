@@ -1,11 +1,15 @@
 #include "api/reply.h"
 
+#include "api/events.h"
 #include "api/squeeze.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 enum {
+	STREAM_ROOM = 4096, /* bytes of a stream that are asked for at once */
+	STREAM_SEND_BUFFER = 64 * 1024,
 	SQUEEZE_MIN = 1400,            /* bytes: less goes in one packet anyway */
 	SQUEEZE_MAX = 8 * 1024 * 1024, /* more would keep everybody else waiting */
 };
@@ -52,12 +56,47 @@ static bool squeeze_answer(struct request *request)
 	return true;
 }
 
+static ssize_t read_stream(void *closure, uint64_t position, char *bytes, size_t room)
+{
+	struct request *request = closure;
+	ssize_t length = events_read(request, bytes, room);
+
+	(void)position;
+	if (length != 0)
+		return length > 0 ? length : MHD_CONTENT_READER_END_OF_STREAM;
+	request->suspended = true;
+	MHD_suspend_connection(request->connection);
+	return 0;
+}
+
+/* What the kernel keeps for a client that does not read: else megabytes. */
+static void bound_send_buffer(const struct request *request)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	const int size = STREAM_SEND_BUFFER;
+
+	if (info)
+		(void)setsockopt(info->connect_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+}
+
+static struct MHD_Response *make_response(struct request *request)
+{
+	const struct answer *answer = &request->answer;
+
+	if (answer->streams) {
+		bound_send_buffer(request);
+		return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_ROOM, read_stream, request, NULL);
+	}
+	return MHD_create_response_from_buffer(
+		answer->length, answer->body, answer->borrowed ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+}
+
 enum MHD_Result reply_send(struct request *request, struct MHD_Connection *connection)
 {
 	struct answer *answer = &request->answer;
 	const bool squeezed = squeeze_answer(request);
-	struct MHD_Response *response = MHD_create_response_from_buffer(
-		answer->length, answer->body, answer->borrowed ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_FREE);
+	struct MHD_Response *response = make_response(request);
 
 	if (!response)
 		return MHD_NO;

@@ -39,6 +39,7 @@ struct answer {
 	char *body; /* `length` bytes; owned, unless borrowed */
 	size_t length;
 	bool borrowed;      /* the body is static */
+	bool streams;       /* the body comes bit by bit (events.h) */
 	const char *header; /* one more header, or NULL */
 	const char *value;  /* its value: static, or `text` */
 	char text[128];
@@ -88,10 +89,15 @@ struct request {
 	char *stored;               /* owned: the task's head and document, as the look-up found them */
 	size_t stored_length;
 	struct request *next, *previous; /* in the waits' list */
+
+	struct listener *listener; /* owned by the events, which it streams; NULL: it does not */
 };
 
 /* The value of a query parameter: NULL when it is absent; "" when it has no value. */
 const char *request_query(const struct request *request, const char *name);
+
+/* The value of a header; NULL when it is absent. */
+const char *request_header(const struct request *request, const char *name);
 
 /* Who is at the other end; the client must not have gone. */
 struct peer request_peer(const struct request *request);
@@ -106,6 +112,8 @@ void answer_exact_json(struct request *request, int status, json_t *value);
 void answer_buffer(struct request *request, int status, const char *type, struct buffer *text);
 /* Borrows static bytes. */
 void answer_static(struct request *request, int status, const char *type, const char *bytes, size_t length);
+/* What events_read gives, until it says that it is over. */
+void answer_stream(struct request *request, int status, const char *type);
 /* One more header; after the answer. */
 void answer_header(struct request *request, const char *header, const char *value);
 void answer_header_format(struct request *request, const char *header, const char *format, ...)

@@ -3,6 +3,7 @@
 #define MUSTER_API_STATE_H
 
 #include "api/audit.h"
+#include "api/events.h"
 #include "api/idle.h"
 #include "api/link.h"
 #include "api/promise.h"
@@ -22,6 +23,7 @@ struct api {
 	struct link link;
 	struct trip trip;
 	struct waits waits;
+	struct events events;
 	struct idle idle;
 	struct stream *streams; /* bodies of NDJSON that are arriving; owned by their requests */
 	struct audit audit;

@@ -196,10 +196,17 @@ int broker_forget_saved(struct broker *broker, const char *id, int64_t until_mon
 
 /* Subscribes this connection to ends of watched tasks; from then on only broker_fd and broker_next may be used. */
 int broker_subscribe(struct broker *broker, int64_t until_mono_ns, struct error *error);
+/* Or to all that becomes of tasks, as long as somebody says broker_listen at least every BROKER_LISTEN_MS over another
+ * connection: then broker_fd and broker_next_news. */
+int broker_subscribe_news(struct broker *broker, int64_t until_mono_ns, struct error *error);
+enum { BROKER_LISTEN_MS = 30 * 1000 };
+int broker_listen(struct broker *broker, int64_t until_mono_ns, struct error *error);
 int broker_fd(const struct broker *broker); /* -1 while not connected */
 /* The next announcement that has already arrived: 1 with id and the task's record (borrowed until the next call), 0: none
  * yet, BROKER_AWAY: connection lost. */
 int broker_next(struct broker *broker, char id[ID_MAX + 1], struct bytes *ret_record);
+/* The same for news: lines `letter id` (enum task_state) or `+ n`: n more. */
+int broker_next_news(struct broker *broker, struct bytes *ret_lines);
 
 /* ---- the scheduler's ---- */
 

@@ -285,15 +285,39 @@ int broker_cancels(struct broker *broker, int64_t until_mono_ns, char (**ret_ids
 	return 0;
 }
 
-/* ---- ends of watched tasks ---- */
+/* ---- what becomes of tasks ---- */
 
-int broker_subscribe(struct broker *broker, int64_t until_mono_ns, struct error *error)
+static int subscribe(struct broker *broker, const char *channel, int64_t until_mono_ns, struct error *error)
 {
 	int status = broker_begin(broker, until_mono_ns, error);
 	if (status < 0)
 		return status;
 	broker_command(broker, "SUBSCRIBE", 1);
-	broker_argument_key(broker, "ended", "");
+	broker_argument_key(broker, channel, "");
+	_cleanup_(broker_reply_free) redisReply *reply = NULL;
+	return broker_call(broker, until_mono_ns, &reply, error);
+}
+
+int broker_subscribe(struct broker *broker, int64_t until_mono_ns, struct error *error)
+{
+	return subscribe(broker, "ended", until_mono_ns, error);
+}
+
+int broker_subscribe_news(struct broker *broker, int64_t until_mono_ns, struct error *error)
+{
+	return subscribe(broker, "events", until_mono_ns, error);
+}
+
+int broker_listen(struct broker *broker, int64_t until_mono_ns, struct error *error)
+{
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_command(broker, "SET", 4);
+	broker_argument_key(broker, "listened", "");
+	broker_argument_text(broker, "1");
+	broker_argument_text(broker, "PX");
+	broker_argument_integer(broker, BROKER_LISTEN_MS);
 	_cleanup_(broker_reply_free) redisReply *reply = NULL;
 	return broker_call(broker, until_mono_ns, &reply, error);
 }
@@ -303,13 +327,29 @@ int broker_fd(const struct broker *broker)
 	return broker->redis ? broker->redis->fd : -1;
 }
 
-/* "message", the channel, "id\nrecord". */
-static int read_announcement(const redisReply *reply, char id[ID_MAX + 1], struct bytes *ret_record)
+int broker_next_news(struct broker *broker, struct bytes *ret_lines)
 {
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
-		return -EINVAL;
-	struct bytes text = broker_reply_bytes(reply->element[2]);
-	const char *end = text.data ? memchr(text.data, '\n', text.length) : NULL;
+	if (!broker->redis)
+		return BROKER_AWAY;
+	for (;;) {
+		broker_reply_free(&broker->announcement);
+		int status = broker_receive_arrived(broker, &broker->announcement, NULL);
+		if (status <= 0)
+			return status;
+		/* "message", the channel, the text */
+		const redisReply *reply = broker->announcement;
+		if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 3)
+			continue;
+		*ret_lines = broker_reply_bytes(reply->element[2]);
+		if (ret_lines->data)
+			return 1;
+	}
+}
+
+/* "id\nrecord" */
+static int read_end(struct bytes text, char id[ID_MAX + 1], struct bytes *ret_record)
+{
+	const char *end = memchr(text.data, '\n', text.length);
 	if (!end || end - text.data > ID_MAX)
 		return -EINVAL;
 	size_t length = (size_t)(end - text.data);
@@ -321,16 +361,13 @@ static int read_announcement(const redisReply *reply, char id[ID_MAX + 1], struc
 
 int broker_next(struct broker *broker, char id[ID_MAX + 1], struct bytes *ret_record)
 {
-	if (!broker->redis)
-		return BROKER_AWAY;
-	for (;;) {
-		broker_reply_free(&broker->announcement);
-		int status = broker_receive_arrived(broker, &broker->announcement, NULL);
-		if (status <= 0)
-			return status;
-		if (read_announcement(broker->announcement, id, ret_record) == 0)
-			return 1;
-	}
+	struct bytes text;
+	int status;
+
+	do
+		status = broker_next_news(broker, &text);
+	while (status > 0 && read_end(text, id, ret_record) < 0);
+	return status;
 }
 
 /* ---- what a task keeps for its next execution ---- */

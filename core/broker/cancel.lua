@@ -41,4 +41,7 @@ local cancelled = cancelled_record(record, now)
 redis.call('HSET', RUNS, id, cancelled)
 note_ended('C', queue, { id }, now)
 tell_watcher(id, cancelled)
+if is_listened_to() then
+	tell_listeners({ 'C ' .. id })
+end
 return 1

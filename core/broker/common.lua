@@ -22,6 +22,21 @@ local function digits(number)
 	return string.format('%.0f', number)
 end
 
+-- Whether somebody listens to events; nobody does most of the time, and then nothing is put together for them.
+local function is_listened_to()
+	return redis.call('EXISTS', ns .. ':listened') == 1
+end
+
+-- Tells who listens what has become of tasks: lines `letter id`; of very many only how many there were.
+local function tell_listeners(lines)
+	local most = 100
+	if #lines == 0 then
+		return
+	end
+	local more = #lines > most and '\n+ ' .. (#lines - most) or ''
+	redis.call('PUBLISH', ns .. ':events', table.concat(lines, '\n', 1, math.min(#lines, most)) .. more)
+end
+
 -- One command for many values: unpack fails near 8,000. Returns the last reply.
 local function call_many(command, key, values)
 	local reply

@@ -37,6 +37,13 @@ local function move(zset, queue)
 		call_many('ZREM', zset, elements)
 		push_to_lines(queue, elements)
 		put_token(BELL .. queue)
+		if is_listened_to() then
+			local news = {}
+			for i, element in ipairs(elements) do
+				news[i] = 'P ' .. id_of(element)
+			end
+			tell_listeners(news)
+		end
 	end
 end
 

@@ -182,6 +182,7 @@ local function settle(lease, outcomes, lists, now)
 	local runs, tails, touched = {}, {}, {}
 	local ended = { S = {}, D = {}, C = {} }
 	local cancels = redis.call('EXISTS', CANCELS) == 1
+	local news = is_listened_to() and {}
 	local watched = redis.call('EXISTS', WATCHED) == 1
 
 	for i, element in ipairs(lease.elements) do
@@ -196,6 +197,10 @@ local function settle(lease, outcomes, lists, now)
 				letter = 'C'
 			end
 			count.settled = count.settled + 1
+			if news then
+				local waits = letter == 'P' or letter == 'B' or letter == 'R' and due_of(record) == '0'
+				news[#news + 1] = (waits and 'P ' or letter .. ' ') .. id
+			end
 			if letter ~= 'B' then
 				runs[#runs + 1] = id
 				runs[#runs + 1] = record
@@ -235,6 +240,9 @@ local function settle(lease, outcomes, lists, now)
 	push_head(back.elements, back.lines)
 	for queue in pairs(touched) do
 		ring(queue)
+	end
+	if news then
+		tell_listeners(news)
 	end
 	return kept, count
 end

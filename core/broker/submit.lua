@@ -46,6 +46,7 @@ local function place(line, element, run_at)
 	end
 end
 
+local news = is_listened_to() and {}
 for i = position, #ARGV, 4 do
 	local id, number = ARGV[i], tonumber(ARGV[i + 1])
 	if redis.call('HSETNX', TASKS, id, ARGV[i + 3]) == 0 then
@@ -55,6 +56,9 @@ for i = position, #ARGV, 4 do
 		place(line, number < 0 and unused_element(queue_of_line(line), id) or id, ARGV[i + 2])
 		stored = stored + 1
 		answer[#answer + 1] = '0'
+		if news then
+			news[#news + 1] = (ARGV[i + 2] == '0' and 'P ' or 'W ') .. id
+		end
 	end
 end
 
@@ -70,5 +74,8 @@ for _, line in ipairs(lines) do
 		end
 		put_token(BELL .. queue)
 	end
+end
+if news then
+	tell_listeners(news)
 end
 return table.concat(answer)
