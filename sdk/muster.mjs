@@ -149,6 +149,7 @@ class Channel {
   constructor () {
     this.output = Channel.moveAway()
     const write = process.stderr.write.bind(process.stderr)
+    /** @param {string | Uint8Array} chunk @param {any} [encoding] @param {any} [done] */
     process.stdout.write = (chunk, encoding, done) => {
       const turn = store.getStore()
       if (!turn) return write(chunk, encoding, done)
@@ -421,13 +422,12 @@ export class Client {
   }
 
   once (method, path, text) {
-    const unix = this.url.protocol === 'unix:'
     const headers = { Accept: 'application/json', ...(this.token && { Authorization: `Bearer ${this.token}` }) }
     if (text !== undefined) Object.assign(headers, { 'Content-Type': 'application/json', 'Content-Length': Buffer.byteLength(text) })
-    const target = unix ? { socketPath: this.url.pathname, path } : new URL(path, this.url)
-    const options = { method, headers, agent: this.agent, timeout: Math.max(this.timeoutMs, POLL_MS + 5000), ...(unix && target) }
+    const options = { method, headers, agent: this.agent, timeout: Math.max(this.timeoutMs, POLL_MS + 5000) }
     return new Promise((resolve, reject) => {
-      const request = unix ? http.request(options) : this.library.request(target, options)
+      const request = this.url.protocol === 'unix:' ? http.request({ ...options, socketPath: this.url.pathname, path })
+        : this.library.request(new URL(path, this.url), options)
       request.on('timeout', () => request.destroy(new Error('no answer in time')))
       request.on('error', reject)
       request.on('response', response => {

@@ -264,7 +264,7 @@ class _Print(io.TextIOBase):
     encoding = "utf-8"
 
     def __init__(self) -> None:
-        self.buffer = sys.__stdout__.buffer
+        self.buffer = sys.stdout.buffer
 
     def writable(self) -> bool:
         return True
@@ -432,7 +432,8 @@ class _Runner:
                 answer = {"ok": await asyncio.to_thread(method, *positional, **named)}
         except (Exception, asyncio.CancelledError) as problem:
             answer = self.failure(problem)
-        self.running.pop(asyncio.current_task(), None)  # what is answered is not in hand any more
+        if (own := asyncio.current_task()) is not None:
+            self.running.pop(own, None)  # what is answered is not in hand any more
         self.answer(task_, answer)
 
     # -- told to stop --
