@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from harness import LIST, REPO, SLOW, alive, bound, process, until
+from harness import LIST, REPO, SLOW, alive, bound, process, stays, until
 
 pytestmark = pytest.mark.skipif(not shutil.which("php"), reason="there is no php here")
 
@@ -162,3 +162,60 @@ def test_a_cancelled_task_is_told_and_has_not_succeeded(php, fend):
     assert m.delete(f"/v1/tasks/{id_}").status == 200
     assert m.wait_task(id_)["state"] == "cancelled" and time.monotonic() - began < bound(2)
     assert fend.read("exiting") == "exiting of OrderTask\n" and fend.read("went-on") == ""
+
+
+# ---- the document's service, to the letter ----
+
+@pytest.fixture
+def service(from_page, fend, folder):
+    """The page's first way: the class AsyncTask, cut out of the document as it stands, in a pool of 20."""
+    code = re.search(r"```php\n(.*?)```", (REPO / "tests" / "fixtures" / "seed-document.md").read_text(), re.S)[1]
+    (folder / "app" / "bin").mkdir(parents=True)
+    (folder / "app" / "bin" / "asynctask.php").write_text("<?php\n" + code)
+    (folder / "router.php").write_text(f"<?php require '{FEND}/router.php';")
+
+    def start(**changes):
+        return from_page(0, {"/srv/app/bin": f"{folder}/app/bin", **changes})
+    return start
+
+
+def test_the_document_s_class_runs_to_the_letter_as_a_service_with_20_workers(service, fend, folder):
+    m = service()
+    until(lambda: fend.read("asynctask.log").count("worker started pid=") == 20, 30, "all 20 have started")
+    assert fend.read("asynctask.log").count("service started pid=") == 20
+    assert {process(row["pid"]).title for row in m.workers("asynctask")} == {f"xes_asynctask:worker-{slot}" for slot in range(20)}
+    fend.produce(*[["OrderTask", "record", [f"{folder}/done", str(n)], 3] for n in range(200)], ["OrderTask", "later", ["busy", 7], 3],
+                 ["OrderTask", "breaks", [], 3], ["OrderTask", "nonesuch", [], 1], ["App\\Mailer", "send", ["you"], 1])
+    until(lambda: len(fend.read("done").split()) == 200 and "retry is zero:" in fend.read("asynctask.log"), 40, "all is done")
+    log = fend.read("asynctask.log")
+    assert sorted(map(int, fend.read("done").split())) == list(range(200))
+    assert log.count("retry task:") == 2 and "|||busy(7)" in log and "|||no such order(42)" in log and "class method not found:" in log
+    assert m.wait_log("asynctask service started...", count=20)
+    assert {row["restarts"] for row in m.workers("asynctask")} == {0}
+
+
+@pytest.mark.parametrize("method, param", [("sleeps", [60]), ("spins", [])])
+def test_a_service_that_is_silent_runs_exiting_and_is_replaced(service, fend, method, param):
+    m = service(**{"workers: 20": "workers: 2", "heartbeat_timeout: 10s": "heartbeat_timeout: 4s"})
+    until(lambda: fend.read("asynctask.log").count("worker started pid=") == 2, 30, "both have started")
+    fend.produce(["OrderTask", method, param, 1])
+    until(lambda: sum(row["restarts"] for row in m.workers("asynctask")) == 1, 30, "the silent one is replaced")
+    until(lambda: fend.read("asynctask.log").count("worker started pid=") == 3, 30, "another has started")
+    assert f'"method":"{method}"' in fend.read("asynctask.log").split("killed timeout:")[1].splitlines()[0]
+    assert fend.read("went-on") == ""
+    assert [row["last_exit"]["reason"] for row in m.workers("asynctask") if row["last_exit"]] == ["timeout"]
+
+
+def test_a_service_that_waits_for_tasks_lives_on(service, fend):
+    m = service(**{"workers: 20": "workers: 2", "heartbeat_timeout: 10s": "heartbeat_timeout: 4s"})
+    until(lambda: fend.read("asynctask.log").count("worker started pid=") == 2, 30, "both have started")
+    stays(lambda: all(row["restarts"] == 0 for row in m.workers("asynctask")), 6, "nobody is replaced, for longer than the promise")
+
+
+def test_an_ordered_stop_runs_exiting_and_leaves_no_php(service, fend):
+    m = service(**{"workers: 20": "workers: 2"})
+    until(lambda: fend.read("asynctask.log").count("worker started pid=") == 2, 30, "both have started")
+    children = [one.pid for one in m.tree() if "asynctask.php" in one.title]
+    assert len(children) == 2
+    m.stop(timeout=20)
+    assert not any(map(alive, children)) and fend.read("asynctask.log").count("killed timeout:") == 2
