@@ -1,7 +1,6 @@
 """`musterd --run CLASS METHOD [JSON…]`: one task in the foreground, by the configured handler, without a daemon."""
 
 import json
-import os
 import signal
 import subprocess
 
@@ -81,12 +80,12 @@ def test_what_it_says_while_it_runs_goes_to_stderr(folder):
 
 
 def test_an_interrupt_ends_its_program_too(folder):
-    (folder / "muster.yaml").write_text(json.dumps(config(folder)))
     path = folder / "pid"
-    running = subprocess.Popen([MUSTERD, "-c", folder / "muster.yaml", "--run", "Actor", "spin", json.dumps(str(path))],
-                               stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+    script = f"echo $$ >{path}; exec sleep 1000"
+    (folder / "muster.yaml").write_text(json.dumps(config(folder, mode="once", exec=["sh", "-c", script])))
+    running = subprocess.Popen([MUSTERD, "-c", folder / "muster.yaml", "--run", "Actor", "any"], stdin=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     child = int(until(lambda: path.exists() and path.read_text()))
-    os.killpg(running.pid, signal.SIGINT)
-    running.wait(10)
+    running.send_signal(signal.SIGINT)  # to musterd alone: a terminal would tell both
+    assert running.wait(10) == -signal.SIGINT
     until(lambda: not alive(child), 5, "its program is gone")
-    os.killpg(running.pid, signal.SIGKILL)
