@@ -3,6 +3,7 @@
 #include "api/http.h"
 #include "core/clock.h"
 
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -86,18 +87,23 @@ void answer_exact_json(struct request *request, int status, json_t *value)
 
 void answer_header(struct request *request, const char *header, const char *value)
 {
-	request->answer.header = header;
-	request->answer.value = value;
+	struct answer *answer = &request->answer;
+
+	assert(answer->header_count < REQUEST_HEADERS);
+	answer->headers[answer->header_count].name = header;
+	answer->headers[answer->header_count++].value = value;
 }
 
 void answer_header_format(struct request *request, const char *header, const char *format, ...)
 {
+	struct answer *answer = &request->answer;
+	char *text = answer->headers[answer->header_count < REQUEST_HEADERS ? answer->header_count : 0].text;
 	va_list arguments;
 
 	va_start(arguments, format);
-	(void)vsnprintf(request->answer.text, sizeof request->answer.text, format, arguments);
+	(void)vsnprintf(text, sizeof answer->headers[0].text, format, arguments);
 	va_end(arguments);
-	answer_header(request, header, request->answer.text);
+	answer_header(request, header, text);
 }
 
 json_t *answer_text(const char *bytes, size_t maximum)

@@ -9,6 +9,7 @@
 #include "api/route.h"
 #include "api/state.h"
 #include "api/stream.h"
+#include "api/terms.h"
 #include "core/clock.h"
 #include "core/id.h"
 #include "core/units.h"
@@ -99,6 +100,7 @@ static void release_request(struct http *http, struct request *request)
 	drop_body(http, request);
 	http->body_bytes -= request->counted;
 	stream_free(request);
+	terms_end(request);
 	answer_fini(&request->answer);
 	if (request->tasks != &request->single)
 		free(request->tasks);
@@ -473,4 +475,14 @@ struct peer request_peer(const struct request *request)
 		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 
 	return peer_of(address ? address->client_addr : NULL, fd ? fd->connect_fd : -1);
+}
+
+const char *request_header(const struct request *request, const char *name)
+{
+	const char *value = NULL;
+
+	if (MHD_lookup_connection_value_n(request->connection, MHD_HEADER_KIND, name, strlen(name), &value, NULL) !=
+		MHD_YES)
+		return NULL;
+	return value ? value : "";
 }

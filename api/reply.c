@@ -113,8 +113,8 @@ enum MHD_Result reply_send(struct request *request, struct MHD_Connection *conne
 	add(response, "X-Request-Id", request->request_id);
 	if (request->origin)
 		add_cors(response, request);
-	if (answer->header)
-		add(response, answer->header, answer->value);
+	for (size_t i = 0; i < answer->header_count; i++)
+		add(response, answer->headers[i].name, answer->headers[i].value);
 	enum MHD_Result result = MHD_queue_response(connection, (unsigned)answer->status, response);
 	MHD_destroy_response(response);
 	return result;

@@ -23,6 +23,8 @@ struct stream;
 enum {
 	REQUEST_ARGUMENTS = 2,     /* most {placeholders} in a pattern */
 	REQUEST_ID_MAX = 64,       /* characters of X-Request-Id */
+	REQUEST_KEY_MAX = 255,     /* characters of an Idempotency-Key */
+	REQUEST_HEADERS = 3,       /* most further headers of an answer */
 	REQUEST_ARGUMENT_MAX = 80, /* bytes of one, with its NUL; no name of ours is longer */
 };
 
@@ -38,11 +40,14 @@ struct answer {
 	const char *type;
 	char *body; /* `length` bytes; owned, unless borrowed */
 	size_t length;
-	bool borrowed;      /* the body is static */
-	bool streams;       /* the body comes bit by bit (events.h) */
-	const char *header; /* one more header, or NULL */
-	const char *value;  /* its value: static, or `text` */
-	char text[128];
+	bool borrowed; /* the body is static */
+	bool streams;  /* the body comes bit by bit (events.h) */
+	struct {
+		const char *name;
+		const char *value; /* static, or `text` */
+		char text[128];
+	} headers[REQUEST_HEADERS];
+	size_t header_count;
 };
 
 struct request;
@@ -84,6 +89,13 @@ struct request {
 	char id[ID_MAX + 1]; /* the task that is looked up, or waited for */
 	void (*then)(struct request *request, const struct trip_result *result);
 
+	/* Its terms. */
+	char key[REQUEST_KEY_MAX + 1];               /* its Idempotency-Key; "": none */
+	struct request *keyed_next, *keyed_previous; /* in the list of those that have one */
+	char traceparent[TASK_TRACE_MAX + 1];        /* "": none */
+	int64_t preference_ms;                       /* Prefer: wait, where it holds; 0: none */
+	bool submits;                                /* it has submitted the task that it looks up or waits for */
+
 	/* Its wait. */
 	int64_t wait_until_mono_ns; /* 0: it does not wait (any longer) */
 	char *stored;               /* owned: the task's head and document, as the look-up found them */
@@ -102,6 +114,9 @@ const char *request_header(const struct request *request, const char *name);
 /* Who is at the other end; the client must not have gone. */
 struct peer request_peer(const struct request *request);
 
+/* The value of a header, NULL when it is absent. Before the client has gone. */
+const char *request_header(const struct request *request, const char *name);
+
 /* ---- answers: each completes the request; the last one counts ---- */
 
 /* Takes the reference. NULL (out of memory) makes it a 500. Numbers of ours are written short (0.1, not
@@ -114,7 +129,7 @@ void answer_buffer(struct request *request, int status, const char *type, struct
 void answer_static(struct request *request, int status, const char *type, const char *bytes, size_t length);
 /* What events_read gives, until it says that it is over. */
 void answer_stream(struct request *request, int status, const char *type);
-/* One more header; after the answer. */
+/* One more header, at most REQUEST_HEADERS; after the answer. */
 void answer_header(struct request *request, const char *header, const char *value);
 void answer_header_format(struct request *request, const char *header, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));

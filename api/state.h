@@ -25,6 +25,7 @@ struct api {
 	struct waits waits;
 	struct events events;
 	struct idle idle;
+	struct request *keyed;  /* requests under an Idempotency-Key that are in hand */
 	struct stream *streams; /* bodies of NDJSON that are arriving; owned by their requests */
 	struct audit audit;
 	struct http *http; /* owned */

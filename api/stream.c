@@ -6,6 +6,7 @@
 #include "api/problem.h"
 #include "api/split.h"
 #include "api/state.h"
+#include "api/terms.h"
 #include "core/clock.h"
 #include "core/document.h"
 
@@ -28,6 +29,7 @@ struct stream {
 	struct request *request;
 	struct stream *next, *previous; /* in api->streams */
 	bool dry;                       /* ?dry_run=true: nothing is stored */
+	const char *traceparent;        /* borrowed from the request; NULL: none */
 	struct buffer text;             /* lines that are not read yet */
 	bool skipping;                  /* inside a line that is too long; it has been refused */
 	int64_t received_mono_ns;       /* when the last piece came */
@@ -41,7 +43,7 @@ struct stream {
 	/* The batch that is being made. */
 	struct task_submission tasks[BATCH_TASKS];
 	struct broker_submission submissions[BATCH_TASKS];
-	size_t first_line; /* of the batch */
+	size_t lines[BATCH_TASKS]; /* where they stand */
 	size_t count;
 };
 
@@ -59,8 +61,14 @@ void stream_begin(struct request *request)
 	struct stream *stream;
 	bool dry;
 
-	if (!dryrun_is_meant(request, &dry))
+	if (!dryrun_is_meant(request, &dry) || !terms_read(request))
 		return;
+	if (request->key[0] != '\0') {
+		problem(request, 400,
+			"a stream is stored piece by piece and has no Idempotency-Key: give each task an `id` of its "
+			"own");
+		return;
+	}
 	stream = calloc(1, sizeof *stream);
 	if (stream)
 		stream->errors = json_array();
@@ -70,6 +78,7 @@ void stream_begin(struct request *request)
 		return;
 	}
 	stream->dry = dry;
+	stream->traceparent = request->traceparent[0] != '\0' ? request->traceparent : NULL;
 	buffer_init(&stream->text, (size_t)api->node->config->limits.document + BATCH_BYTES + PIECE_MAX);
 	stream->request = request;
 	stream->next = api->streams;
@@ -141,6 +150,23 @@ static int say(struct link *link, struct broker_batch *words, struct error *erro
 	return link_end(link, status, error);
 }
 
+/* What came of one line of a batch that was said to the broker. */
+static void count_line(struct stream *stream, size_t i)
+{
+	struct api *api = stream->request->api;
+	const struct task_submission *task = &stream->tasks[i];
+	const struct config_queue *queue = &api->node->config->queues[task->queue];
+	enum broker_stored stored = stream->submissions[i].stored;
+
+	if (!stream->dry && stored == BROKER_OVERFLOW) {
+		reject(stream, stream->lines[i], "the queue \"%s\" is full (max_depth)", queue->name);
+		return;
+	}
+	stream->accepted++;
+	if (!stream->dry && (stored == BROKER_STORED || (stored == BROKER_KNOWN && !task->own_id)))
+		api->area->totals[task->queue].submitted_http++;
+}
+
 /* Stores the batch. */
 static void store(struct stream *stream)
 {
@@ -155,15 +181,11 @@ static void store(struct stream *stream)
 		return;
 	int status = stream->dry ? 0 : say(&api->link, &words, &error);
 	if (status < 0) {
-		stop(stream, stream->first_line, status, &error);
+		stop(stream, stream->lines[0], status, &error);
 		return;
 	}
-	for (size_t i = 0; i < stream->count && !stream->dry; i++) {
-		const struct task_submission *task = &stream->tasks[i];
-		if (!(task->own_id && stream->submissions[i].duplicate))
-			api->area->totals[task->queue].submitted_http++;
-	}
-	stream->accepted += stream->count;
+	for (size_t i = 0; i < stream->count; i++)
+		count_line(stream, i);
 	stream->count = 0;
 	broker_batch_fini(&words);
 }
@@ -206,8 +228,9 @@ static void take_line(struct stream *stream, struct bytes text)
 	} else if (status < 0) {
 		reject(stream, line, "%s", error.text);
 	} else {
-		stream->first_line = stream->count == 0 ? line : stream->first_line;
+		stream->tasks[stream->count].traceparent = stream->traceparent;
 		stream->submissions[stream->count].task = &stream->tasks[stream->count];
+		stream->lines[stream->count] = line;
 		if (++stream->count == BATCH_TASKS)
 			store(stream);
 	}

@@ -7,6 +7,7 @@
 #include "api/split.h"
 #include "api/state.h"
 #include "api/stream.h"
+#include "api/terms.h"
 #include "core/clock.h"
 #include "core/document.h"
 
@@ -46,6 +47,67 @@ static void answer_duplicate(struct request *request, const struct broker_look *
 	answer_header_format(request, "Location", "/v1/tasks/%s", look->id);
 }
 
+static void is_duplicate(struct request *request, const struct trip_result *result)
+{
+	if (result->status < 0)
+		problem_broker(request, result->status, result->error);
+	else
+		answer_duplicate(request, result->look);
+}
+
+/* The first answer, in short: also when its task is forgotten. */
+static void answer_submitted(struct request *request, const char *id)
+{
+	const struct task_submission *task = &request->single;
+
+	answer_json(request, 201,
+		json_pack("{s:s, s:s, s:s}", "id", id, "queue", request->api->node->config->queues[task->queue].name,
+			"state", task_state_name(task->run_at_ms > 0 ? TASK_SCHEDULED : TASK_PENDING)));
+	answer_header_format(request, "Location", "/v1/tasks/%s", id);
+}
+
+/* What another task has become, in the next trip. */
+static void look_at(struct request *request, const char *id,
+	void (*then)(struct request *request, const struct trip_result *result))
+{
+	(void)snprintf(request->id, sizeof request->id, "%s", id);
+	if (!request->connection) { /* nobody is there to hear of it */
+		answer_submitted(request, id);
+		return;
+	}
+	request->task_count = 0; /* they are said */
+	request->looks = true;
+	request->watch = request->wait_until_mono_ns > 0;
+	trip_add(&request->api->trip, request, then);
+}
+
+static void is_repeated(struct request *request, const struct trip_result *result)
+{
+	if (result->status < 0)
+		problem_broker(request, result->status, result->error);
+	else if (result->look->known)
+		tasks_follow(request, result->look);
+	else
+		answer_submitted(request, request->id);
+}
+
+static void problem_overflow(struct request *request, const struct task_submission *task)
+{
+	const struct config_queue *queue = &request->api->node->config->queues[task->queue];
+
+	problem(request, 429,
+		"the queue \"%s\" is full (max_depth: %lld tasks wait): nothing was stored, try again when some were "
+		"taken",
+		queue->name, (long long)queue->max_depth);
+	answer_header(request, "Retry-After", "1");
+}
+
+static void problem_abused(struct request *request)
+{
+	problem(request, 422,
+		"this Idempotency-Key was used for another body within the last 24 h: a new request needs a new key");
+}
+
 /* At the bound of the broker's memory producers are slowed down; workers go on. */
 static void problem_stored(struct request *request, const struct trip_result *result)
 {
@@ -63,37 +125,67 @@ static void problem_stored(struct request *request, const struct trip_result *re
 static void one_is_stored(struct request *request, const struct trip_result *result)
 {
 	const struct task_submission *task = &request->single;
-	struct api *api = request->api;
+	const struct broker_submission *submission = result->submissions;
 
 	if (result->status < 0) {
 		problem_stored(request, result);
 		return;
 	}
-	/* An id of our own making that is known already is this very task, said twice because the connection was cut. */
-	if (task->own_id && result->submissions[0].duplicate) {
+	switch (submission->stored) {
+	case BROKER_STORED: break;
+	case BROKER_KNOWN:
+		/* An id of our own making that is known already is this very task, said twice because the connection was cut. */
+		if (!task->own_id)
+			break;
 		answer_duplicate(request, result->look);
 		return;
+	case BROKER_UNIQUE: look_at(request, submission->id, is_duplicate); return;
+	case BROKER_REPEATED:
+		if (request->wait_until_mono_ns > 0)
+			look_at(request, submission->id, is_repeated);
+		else
+			answer_submitted(request, submission->id);
+		return;
+	case BROKER_OVERFLOW: problem_overflow(request, task); return;
+	case BROKER_ABUSED: problem_abused(request); return;
 	}
-	count_submitted(api, task);
-	answer_json(request, 201,
-		json_pack("{s:s, s:s, s:s}", "id", task->id, "queue", api->node->config->queues[task->queue].name,
-			"state", task_state_name(task->run_at_ms > 0 ? TASK_SCHEDULED : TASK_PENDING)));
-	answer_header_format(request, "Location", "/v1/tasks/%s", task->id);
+	count_submitted(request->api, task);
+	if (request->wait_until_mono_ns > 0 && result->look->known)
+		tasks_follow(request, result->look);
+	else
+		answer_submitted(request, task->id);
+}
+
+/* An array is stored all or none: the first one that was refused speaks for all. Returns whether that is answered. */
+static bool is_refused(struct request *request, const struct trip_result *result)
+{
+	for (size_t i = 0; i < request->task_count; i++) {
+		enum broker_stored stored = result->submissions[i].stored;
+		if (stored == BROKER_OVERFLOW)
+			problem_overflow(request, &request->tasks[i]);
+		if (stored == BROKER_ABUSED)
+			problem_abused(request);
+		if (stored == BROKER_OVERFLOW || stored == BROKER_ABUSED)
+			return true;
+	}
+	return false;
 }
 
 static void many_are_stored(struct request *request, const struct trip_result *result)
 {
-	json_t *ids = json_array();
-
 	if (result->status < 0) {
-		json_decref(ids);
 		problem_stored(request, result);
 		return;
 	}
+	if (is_refused(request, result))
+		return;
+	json_t *ids = json_array();
 	for (size_t i = 0; i < request->task_count; i++) {
 		const struct task_submission *task = &request->tasks[i];
-		(void)json_array_append_new(ids, json_string(task->id));
-		if (!(task->own_id && result->submissions[i].duplicate))
+		const struct broker_submission *submission = &result->submissions[i];
+		bool other = submission->stored == BROKER_UNIQUE || submission->stored == BROKER_REPEATED;
+		(void)json_array_append_new(ids, json_string(other ? submission->id : task->id));
+		if (!other && !(task->own_id && submission->stored == BROKER_KNOWN))
 			count_submitted(request->api, task);
 	}
 	answer_json(request, 201, json_pack("{s:I, s:o}", "accepted", (json_int_t)request->task_count, "ids", ids));
@@ -106,6 +198,11 @@ static void problem_task(struct request *request, int status, const struct schem
 		problem_broker(request, status, NULL);
 	else
 		problem_faults(request, faults);
+}
+
+static const char *trace_of(const struct request *request)
+{
+	return request->traceparent[0] != '\0' ? request->traceparent : NULL;
 }
 
 static void submit_one(struct request *request, const json_t *value, struct bytes text, bool dry)
@@ -128,7 +225,12 @@ static void submit_one(struct request *request, const json_t *value, struct byte
 		dryrun_answer(request, value);
 		return;
 	}
-	request->looks = request->single.own_id; /* in case it is known: what has become of it */
+	request->preference_ms = terms_wait_ms(request);
+	if (request->preference_ms > 0 && !tasks_wait(request, request->preference_ms))
+		return;
+	request->submits = request->watch = request->preference_ms > 0;
+	request->single.traceparent = trace_of(request);
+	request->looks = request->watch || request->single.own_id; /* in case it is known: what has become of it */
 	if (request->looks)
 		memcpy(request->id, request->single.id, sizeof request->id);
 	trip_add(&api->trip, request, one_is_stored);
@@ -151,6 +253,7 @@ static int read_elements(struct request *request, const json_t *array, struct by
 			config, json_array_get(array, i), element, pointer, now_ms, &request->tasks[i], faults);
 		if (one == -ENOMEM)
 			return one;
+		request->tasks[i].traceparent = trace_of(request);
 		if (one < 0)
 			status = one;
 	}
@@ -232,7 +335,7 @@ void tasks_submit(struct request *request)
 		stream_end(request);
 		return;
 	}
-	if (!dryrun_is_meant(request, &dry))
+	if (!dryrun_is_meant(request, &dry) || (!dry && !terms_read(request)))
 		return;
 	if (text.length == 0) {
 		problem(request, 400, "the body is empty: a task document or an array of them is expected");

@@ -3,6 +3,7 @@
 #include "api/problem.h"
 #include "api/roll.h"
 #include "api/state.h"
+#include "api/terms.h"
 #include "core/clock.h"
 #include "core/control.h"
 #include "core/id.h"
@@ -76,10 +77,16 @@ static void answer_task(struct request *request, const struct broker_look *look)
 {
 	json_t *view = tasks_view(request->api, look);
 
-	if (view)
-		answer_exact_json(request, 200, view);
-	else
+	if (view) {
+		answer_exact_json(request, request->submits ? 201 : 200, view);
+		if (request->submits)
+			answer_header_format(request, "Location", "/v1/tasks/%s", look->id);
+		if (request->preference_ms > 0)
+			answer_header_format(
+				request, "Preference-Applied", "wait=%lld", (long long)request->preference_ms / 1000);
+	} else {
 		problem(request, 500, "what is stored of task %s cannot be read", request->id);
+	}
 }
 
 static bool keep_stored(struct request *request, struct bytes stored)
@@ -94,9 +101,19 @@ static bool keep_stored(struct request *request, struct bytes stored)
 	return true;
 }
 
-static void is_looked_up(struct request *request, const struct trip_result *result)
+void tasks_follow(struct request *request, const struct broker_look *look)
 {
 	struct waits *waits = &request->api->waits;
+	bool waits_on = request->wait_until_mono_ns > 0 && !task_state_ended(look->state) && request->connection;
+
+	if (waits_on && !waits->stopping && keep_stored(request, look->stored))
+		waits_add(waits, request);
+	else
+		answer_task(request, look);
+}
+
+static void is_looked_up(struct request *request, const struct trip_result *result)
+{
 	const struct broker_look *look = result->look;
 
 	if (result->status < 0) {
@@ -107,11 +124,7 @@ static void is_looked_up(struct request *request, const struct trip_result *resu
 		answer_unknown(request);
 		return;
 	}
-	bool waits_on = request->wait_until_mono_ns > 0 && !task_state_ended(look->state) && request->connection;
-	if (waits_on && !waits->stopping && keep_stored(request, look->stored))
-		waits_add(waits, request);
-	else
-		answer_task(request, look);
+	tasks_follow(request, look);
 }
 
 static void look(struct request *request, void (*then)(struct request *request, const struct trip_result *result))
@@ -169,11 +182,24 @@ static bool read_id(struct request *request)
 	return true;
 }
 
+bool tasks_wait(struct request *request, int64_t wait_ms)
+{
+	struct error error;
+
+	int status = waits_prepare(&request->api->waits, &request->api->link, &error);
+	if (status < 0) {
+		problem_broker(request, status, &error);
+		return false;
+	}
+	wait_ms = wait_ms < longest_wait_ms ? wait_ms : longest_wait_ms;
+	request->wait_until_mono_ns = clock_mono_ns() + wait_ms * CLOCK_NS_PER_MS;
+	return true;
+}
+
 void tasks_get(struct request *request)
 {
 	const char *wait = request_query(request, "wait");
 	int64_t wait_ms = 0;
-	struct error error;
 
 	if (!read_id(request))
 		return;
@@ -181,16 +207,10 @@ void tasks_get(struct request *request)
 		problem(request, 400, "wait is no duration such as 500ms, 5s or 1m");
 		return;
 	}
-	if (wait_ms > 0) {
-		int status = waits_prepare(&request->api->waits, &request->api->link, &error);
-		if (status < 0) {
-			problem_broker(request, status, &error);
-			return;
-		}
-		wait_ms = wait_ms < longest_wait_ms ? wait_ms : longest_wait_ms;
-		request->wait_until_mono_ns = clock_mono_ns() + wait_ms * CLOCK_NS_PER_MS;
-	}
-	tasks_look(request);
+	if (!wait)
+		wait_ms = request->preference_ms = terms_wait_ms(request);
+	if (wait_ms == 0 || tasks_wait(request, wait_ms))
+		tasks_look(request);
 }
 
 /* Tells the worker, if it is one of this node's; another node's scheduler hears of it from the broker, as does ours if the

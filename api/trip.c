@@ -15,6 +15,7 @@ static void free_load(struct trip_load *load)
 	free(load->requests);
 	free(load->submissions);
 	free(load->looks);
+	free(load->groups);
 }
 
 void trip_fini(struct trip *trip)
@@ -53,7 +54,8 @@ static bool make_rooms(struct trip_load *load, size_t tasks)
 	       /* room for one even if there are none: an array that is NULL could not be counted along */
 	       make_room((void **)&load->submissions, &load->submission_room, load->submission_count + tasks + 1,
 		       sizeof *load->submissions) &&
-	       make_room((void **)&load->looks, &load->look_room, load->look_count + 1, sizeof *load->looks);
+	       make_room((void **)&load->looks, &load->look_room, load->look_count + 1, sizeof *load->looks) &&
+	       make_room((void **)&load->groups, &load->group_room, load->group_count + 1, sizeof *load->groups);
 }
 
 void trip_add(struct trip *trip, struct request *request,
@@ -65,6 +67,11 @@ void trip_add(struct trip *trip, struct request *request,
 		then(request, &(struct trip_result){.status = -ENOMEM});
 		return;
 	}
+	if (request->key[0] != '\0' || request->task_count > 1)
+		load->groups[load->group_count++] = (struct broker_group){.first = load->submission_count,
+			.count = request->task_count,
+			.array = request->tasks != &request->single,
+			.key = request->key[0] != '\0' ? request->key : NULL};
 	for (size_t i = 0; i < request->task_count; i++) {
 		load->submissions[load->submission_count++] = (struct broker_submission){.task = &request->tasks[i]};
 		load->bytes += request->tasks[i].document.length;
@@ -102,7 +109,7 @@ static void hand_out(struct trip *trip, struct said said, const struct error *er
 		request->then(request, &result);
 	}
 	broker_batch_fini(&trip->words);
-	load->request_count = load->submission_count = load->look_count = load->bytes = 0;
+	load->request_count = load->submission_count = load->look_count = load->group_count = load->bytes = 0;
 }
 
 bool trip_leave(struct trip *trip, struct link *link)
@@ -115,6 +122,8 @@ bool trip_leave(struct trip *trip, struct link *link)
 	trip->words = (struct broker_batch){
 		.submissions = load.submissions,
 		.submission_count = load.submission_count,
+		.groups = load.groups,
+		.group_count = load.group_count,
 		.looks = load.looks,
 		.look_count = load.look_count,
 		.created_ms = clock_wall_ms(),

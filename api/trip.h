@@ -18,9 +18,11 @@ struct trip_load {
 	struct request **requests;             /* owned array of borrowed requests */
 	struct broker_submission *submissions; /* owned */
 	struct broker_look *looks;             /* owned */
+	struct broker_group *groups;           /* owned: requests whose tasks belong together */
 	size_t request_count, request_room;
 	size_t submission_count, submission_room;
 	size_t look_count, look_room;
+	size_t group_count, group_room;
 	size_t bytes; /* of documents */
 };
 

@@ -136,9 +136,26 @@ void broker_holdings_fini(struct broker_holdings *holdings);
 
 /* ---- submission and look-up ---- */
 
+enum broker_stored {
+	BROKER_STORED = '0',
+	BROKER_KNOWN = '1',    /* the id was known: nothing changed */
+	BROKER_UNIQUE = '2',   /* the task `id`, which has not ended, is the one of its `unique` value */
+	BROKER_REPEATED = '3', /* it was stored before under the same key, as `id` */
+	BROKER_OVERFLOW = '4', /* max_depth of its queue is reached */
+	BROKER_ABUSED = '5',   /* its key was used for other documents */
+};
+
 struct broker_submission {
 	const struct task_submission *task;
-	bool duplicate; /* out: the id was known */
+	enum broker_stored stored; /* out; only the first three can be answered to one that is in no group */
+	char id[ID_MAX + 1];       /* out: BROKER_UNIQUE, BROKER_REPEATED */
+};
+
+/* Submissions of one call of a client: stored all or none where a queue's max_depth bounds them. */
+struct broker_group {
+	size_t first, count;
+	bool array;      /* it said an array; the same document alone is something else under the same key */
+	const char *key; /* the same documents under the same key are stored once in 24 h; NULL: none */
 };
 
 /* A batch of submissions and look-ups in one round trip: first all submissions (each stored or known, all or none of
@@ -157,6 +174,8 @@ struct broker_look {
 struct broker_batch {
 	struct broker_submission *submissions;
 	size_t submission_count;
+	const struct broker_group *groups; /* ascending; what is in none is on its own */
+	size_t group_count;
 	int64_t created_ms;
 	char source; /* enum task_source */
 	struct broker_look *looks;
@@ -210,9 +229,11 @@ int broker_next_news(struct broker *broker, struct bytes *ret_lines);
 
 /* ---- the scheduler's ---- */
 
-/* Moves what is due (at most 500) to its queues. *ret_next_ms: until the next due time, -1: nothing is scheduled.
- * Returns how many were moved. */
-int broker_due(struct broker *broker, int64_t until_mono_ns, int64_t *ret_next_ms, struct error *error);
+/* Moves what is due (at most 500) to its queues, and ends what waits although it has expired: counted by queue in
+ * expired[config.queue_count] (NULL: nowhere). *ret_next_ms: until the next of both, -1: there is none. Returns how many
+ * were moved or ended. */
+int broker_due(
+	struct broker *broker, int64_t until_mono_ns, int64_t *ret_next_ms, size_t expired[], struct error *error);
 
 /* Blocking waits, split in two so that one thread can wait on many connections: send, poll broker_fd, finish.
  * due: until an earlier due time was armed, at most a second. list: until the plain list of that queue is not empty

@@ -18,7 +18,19 @@ static int64_t integer_of(const redisReply *reply)
 	return reply->type == REDIS_REPLY_INTEGER ? reply->integer : 0;
 }
 
-int broker_due(struct broker *broker, int64_t until_mono_ns, int64_t *ret_next_ms, struct error *error)
+/* `queue number` pairs behind the first two: tasks that expired. */
+static void read_expired(const struct config *config, const redisReply *reply, size_t expired[])
+{
+	for (size_t i = 2; i + 1 < reply->elements; i += 2) {
+		struct bytes name = broker_reply_bytes(reply->element[i]);
+		int queue = name.data ? config_find_queue(config, name.data, name.length) : -1;
+		if (queue >= 0)
+			expired[queue] += (size_t)integer_of(reply->element[i + 1]);
+	}
+}
+
+int broker_due(
+	struct broker *broker, int64_t until_mono_ns, int64_t *ret_next_ms, size_t expired[], struct error *error)
 {
 	int status = broker_begin(broker, until_mono_ns, error);
 	if (status < 0)
@@ -31,8 +43,10 @@ int broker_due(struct broker *broker, int64_t until_mono_ns, int64_t *ret_next_m
 	status = broker_call(broker, until_mono_ns, &reply, error);
 	if (status < 0)
 		return status;
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2)
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements < 2)
 		return broker_surprise(broker, error);
+	if (expired)
+		read_expired(broker->config, reply, expired);
 	*ret_next_ms = integer_of(reply->element[1]);
 	return (int)integer_of(reply->element[0]);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 EMBED_FILE(common_lua, "core/broker/common.lua");
+EMBED_FILE(demands_lua, "core/broker/demands.lua");
 EMBED_FILE(lease_lua, "core/broker/lease.lua");
 EMBED_FILE(turn_lua, "core/broker/turn.lua");
 EMBED_FILE(recover_lua, "core/broker/recover.lua");
@@ -48,7 +49,12 @@ static const struct {
 };
 
 /* What the second line of a script says that shares more than common.lua. */
-static const char with_lease[] = "-- with lease.lua\n";
+static const struct {
+	const char *line, *begin, *end;
+} shared[] = {
+	{"-- with lease.lua\n", lease_lua, lease_lua_end},
+	{"-- with demands.lua\n", demands_lua, demands_lua_end},
+};
 
 int broker_script_text(enum broker_script script, struct buffer *ret_text)
 {
@@ -58,8 +64,9 @@ int broker_script_text(enum broker_script script, struct buffer *ret_text)
 	body++;
 	buffer_append(ret_text, begin, (size_t)(body - begin));
 	buffer_append(ret_text, common_lua, embed_length(common_lua));
-	if (strncmp(body, with_lease, sizeof with_lease - 1) == 0)
-		buffer_append(ret_text, lease_lua, embed_length(lease_lua));
+	for (size_t i = 0; i < sizeof shared / sizeof shared[0]; i++)
+		if (strncmp(body, shared[i].line, strlen(shared[i].line)) == 0)
+			buffer_append(ret_text, shared[i].begin, (size_t)(shared[i].end - shared[i].begin));
 	buffer_append(ret_text, body, (size_t)(end - body));
 	return ret_text->status;
 }

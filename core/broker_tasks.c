@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,22 +65,87 @@ static void append_stored(struct broker *broker, const struct broker_batch *batc
 		.expires_ms = task->expires_ms,
 		.retention_ms = task->retention_ms};
 	memcpy(head.unique, task->unique, sizeof head.unique);
+	if (task->traceparent)
+		(void)snprintf(head.traceparent, sizeof head.traceparent, "%s", task->traceparent);
 	(void)snprintf(head.queue, sizeof head.queue, "%s", broker->config->queues[task->queue].name);
 	char line[TASK_HEAD_MAX];
 	size_t length = task_head_format(line, &head);
 	broker_argument_pair(broker, (struct bytes){line, length}, task->document);
 }
 
+/* What is unusual about a batch: the demands of submit.lua. */
+struct demands {
+	bool options;                  /* a head says more than submit itself looks at */
+	bool depth[CONFIG_QUEUES_MAX]; /* queues whose max_depth bounds it */
+	size_t depths, groups;
+};
+
+static bool is_group_meant(const struct demands *demands, const struct broker_group *group)
+{
+	return group->key || demands->depths > 0;
+}
+
+static void find_demands(const struct broker *broker, const struct broker_batch *batch, struct demands *ret_demands)
+{
+	*ret_demands = (struct demands){0};
+	for (size_t i = 0; i < batch->submission_count; i++) {
+		const struct task_submission *task = batch->submissions[i].task;
+		if (task->expires_ms > 0 || task->retention_ms > 0 || task->unique[0] != '\0')
+			ret_demands->options = true;
+		if (broker->config->queues[task->queue].max_depth > 0 && !ret_demands->depth[task->queue]) {
+			ret_demands->depth[task->queue] = true;
+			ret_demands->depths++;
+		}
+	}
+	for (size_t i = 0; i < batch->group_count; i++)
+		ret_demands->groups += is_group_meant(ret_demands, &batch->groups[i]);
+}
+
+static size_t count_demands(const struct demands *demands)
+{
+	return demands->options + demands->depths + demands->groups;
+}
+
+static void append_demands(struct broker *broker, const struct broker_batch *batch, const struct demands *demands)
+{
+	char text[128];
+
+	broker_argument_integer(broker, (int64_t)count_demands(demands));
+	if (demands->options)
+		broker_argument_text(broker, "options");
+	for (size_t i = 0; i < CONFIG_QUEUES_MAX && demands->depths > 0; i++) {
+		if (!demands->depth[i])
+			continue;
+		const struct config_queue *queue = &broker->config->queues[i];
+		(void)snprintf(text, sizeof text, "depth %s %" PRId64, queue->name, queue->max_depth);
+		broker_argument_text(broker, text);
+	}
+	for (size_t i = 0; i < batch->group_count; i++) {
+		const struct broker_group *group = &batch->groups[i];
+		if (!is_group_meant(demands, group))
+			continue;
+		int length = snprintf(text, sizeof text, "%s %zu %zu ", group->array ? "array" : "single",
+			group->first + 1, group->count);
+		const char *key = group->key ? group->key : "";
+		broker_argument_pair(broker, (struct bytes){text, (size_t)length}, (struct bytes){key, strlen(key)});
+	}
+}
+
 static void append_submissions(struct broker *broker, const struct broker_batch *batch)
 {
 	struct numbering numbering;
+	struct demands demands;
+
 	number_queues(batch, &numbering);
+	find_demands(broker, batch, &demands);
 	broker_script(broker, SCRIPT_SUBMIT,
-		broker_list_arguments(broker) + 1 + numbering.count + 4 * batch->submission_count);
+		broker_list_arguments(broker) + 1 + numbering.count + 1 + count_demands(&demands) +
+			4 * batch->submission_count);
 	broker_append_lists(broker);
 	broker_argument_integer(broker, (int64_t)numbering.count);
 	for (size_t i = 0; i < numbering.count; i++)
 		append_line(broker, numbering.lines[i]);
+	append_demands(broker, batch, &demands);
 	for (size_t i = 0; i < batch->submission_count; i++) {
 		const struct task_submission *task = batch->submissions[i].task;
 		broker_argument_text(broker, task->id);
@@ -100,13 +166,38 @@ static void append_looks(struct broker *broker, const struct broker_batch *batch
 	}
 }
 
+/* The id after the next '\n'. Returns where it ends, NULL when there is none. */
+static const char *read_other_id(const char *at, char id[ID_MAX + 1])
+{
+	if (*at != '\n')
+		return NULL;
+	size_t length = strcspn(++at, "\n");
+	if (length == 0 || length > ID_MAX)
+		return NULL;
+	memcpy(id, at, length);
+	id[length] = '\0';
+	return at + length;
+}
+
+/* A letter for each, then the ids that 2 and 3 speak of. */
 static int read_submissions(const redisReply *reply, struct broker_batch *batch)
 {
-	if (reply->type != REDIS_REPLY_STRING || reply->len != batch->submission_count)
+	if (reply->type != REDIS_REPLY_STRING || reply->len < batch->submission_count)
 		return -EINVAL;
-	for (size_t i = 0; i < batch->submission_count; i++)
-		batch->submissions[i].duplicate = reply->str[i] == '1';
-	return 0;
+	const char *ids = reply->str + batch->submission_count;
+	for (size_t i = 0; i < batch->submission_count; i++) {
+		struct broker_submission *submission = &batch->submissions[i];
+		char letter = reply->str[i];
+		if (letter < BROKER_STORED || letter > BROKER_ABUSED)
+			return -EINVAL;
+		submission->stored = (enum broker_stored)letter;
+		if (letter != BROKER_UNIQUE && letter != BROKER_REPEATED)
+			continue;
+		ids = read_other_id(ids, submission->id);
+		if (!ids)
+			return -EINVAL;
+	}
+	return *ids == '\0' ? 0 : -EINVAL;
 }
 
 static bool is_state(const redisReply *reply)

@@ -69,6 +69,8 @@ struct config_queue {
 	int64_t timeout_ms; /* SCHEMA_NONE: none */
 	int64_t max_crashes;
 	struct config_retention retention;
+	int64_t max_active; /* tasks of it that may run at once, over all nodes; SCHEMA_NONE: as many as there are workers */
+	int64_t max_depth;  /* tasks that may wait in it; SCHEMA_NONE: no bound */
 	bool removed;       /* a reload took it away: it keeps its position, and nothing is taken from it any more */
 	json_t *list_value; /* `list` as it is written: a string, or {key, db} */
 };

@@ -451,10 +451,20 @@ static const struct schema_member queue_members[] = {
 		.nested = &retention_schema,
 		.help = "How long, and how many, ended tasks are kept, per state."},
 	{.name = "max_active",
-		.type = SCHEMA_VALUE,
-		.later = true,
-		.help = "Tasks of the queue that may run at a time."},
-	{.name = "max_depth", .type = SCHEMA_VALUE, .later = true, .help = "Tasks that may wait in the queue."},
+		.type = SCHEMA_INTEGER,
+		.offset = QUEUE(max_active),
+		.minimum = 1,
+		.maximum = 1e6,
+		.help = "Tasks of the queue that may run at a time, over all nodes; workers take such tasks one at a "
+			"time."},
+	{.name = "max_depth",
+		.type = SCHEMA_INTEGER,
+		.offset = QUEUE(max_depth),
+		.minimum = 1,
+		.maximum = 1e12,
+		.help = "Tasks that may wait in the queue; submissions beyond are refused (429) until some were taken. "
+			"What comes "
+			"through a plain list counts and is not refused."},
 	{0},
 };
 const struct schema config_queue_schema = {"queue", queue_members, sizeof(struct config_queue)};

@@ -17,10 +17,11 @@ libcore_a_SOURCES = core/backoff.c core/broker.c core/broker_power.c core/broker
 	core/secrets.h core/task.h core/task_internal.h core/units.h core/utf8.h
 
 # The scripts are part of the program; automake sees no dependency in an .incbin.
-broker_scripts = core/broker/cancel.lua core/broker/common.lua core/broker/depths.lua core/broker/drop.lua core/broker/due.lua \
-	core/broker/grab.lua core/broker/holdings.lua core/broker/lease.lua core/broker/leave.lua core/broker/look.lua \
-	core/broker/mark.lua core/broker/node.lua core/broker/nodes.lua core/broker/put.lua core/broker/recover.lua \
-	core/broker/retain.lua core/broker/submit.lua core/broker/turn.lua core/broker/wake.lua
+broker_scripts = core/broker/cancel.lua core/broker/common.lua core/broker/demands.lua core/broker/depths.lua \
+	core/broker/drop.lua core/broker/due.lua core/broker/grab.lua core/broker/holdings.lua core/broker/lease.lua \
+	core/broker/leave.lua core/broker/look.lua core/broker/mark.lua core/broker/node.lua core/broker/nodes.lua \
+	core/broker/put.lua core/broker/recover.lua core/broker/retain.lua core/broker/submit.lua core/broker/turn.lua \
+	core/broker/wake.lua
 EXTRA_DIST += $(broker_scripts)
 core/broker_script.$(OBJEXT): $(broker_scripts)
 core/config_broker.$(OBJEXT): $(broker_scripts)

@@ -31,6 +31,9 @@ enum {
 	TASK_ELEMENT_MAX = 80, /* "id" or "id~executions", with its NUL: what stands in queues and leases */
 };
 
+/* The message of one that ends dead as `expired`; due.lua has it, too. */
+#define TASK_EXPIRED "it was not started within its expires_in"
+
 struct bytes { /* borrowed, not NUL-terminated */
 	const char *data;
 	size_t length;
@@ -53,6 +56,7 @@ struct task_submission {
 	int64_t expires_ms;               /* wall: not started later; 0: never too late */
 	int64_t retention_ms;             /* how long it can be looked up after its end; 0: as its queue says */
 	char unique[TASK_UNIQUE_MAX + 1]; /* "": none */
+	const char *traceparent;          /* borrowed; NULL: none */
 	struct bytes document;
 };
 

@@ -10,9 +10,9 @@
 
 /* What the table below fills. */
 struct task_members {
-	char *class, *method, *queue, *id, *run_at;
+	char *class, *method, *queue, *id, *run_at, *unique;
 	json_t *param, *meta;
-	int64_t retry, timeout_ms, delay_ms, priority;
+	int64_t retry, timeout_ms, delay_ms, expires_in_ms, retention_ms, priority;
 };
 
 /* ---- checks of one member ---- */
@@ -41,6 +41,15 @@ static int check_param(const json_t *value, struct error *error)
 static int check_meta(const json_t *value, struct error *error)
 {
 	return json_is_object(value) ? 0 : error_set(error, -EINVAL, "must be an object");
+}
+
+static int check_unique(const json_t *value, struct error *error)
+{
+	size_t length = json_string_length(value);
+
+	if (length > 0 && length <= TASK_UNIQUE_MAX && strlen(json_string_value(value)) == length)
+		return 0;
+	return error_set(error, -EINVAL, "must be a text of 1 to %d bytes without NUL", TASK_UNIQUE_MAX);
 }
 
 static int check_time(const json_t *value, struct error *error)
@@ -116,12 +125,27 @@ static const struct schema_member task_members[] = {
 		.minimum = 0,
 		.maximum = TASK_PRIORITY_MAX,
 		.help = "9 goes first, before all tasks of its queue with a lower one."},
-	{.name = "expires_in", .type = SCHEMA_VALUE, .later = true, .help = "Not run after so long."},
-	{.name = "unique", .type = SCHEMA_VALUE, .later = true, .help = "One such task at a time."},
+	{.name = "expires_in",
+		.type = SCHEMA_DURATION,
+		.offset = MEMBER(expires_in_ms),
+		.minimum = 1,
+		.maximum = 3650 * DAY_MS,
+		.help = "One that is not started within so long after its submission, or its run_at, is dead (expired) "
+			"without "
+			"being run."},
+	{.name = "unique",
+		.type = SCHEMA_STRING,
+		.offset = MEMBER(unique),
+		.check = check_unique,
+		.help = "While a task with this value has not ended, another submission of it, in whatever queue, "
+			"stores nothing "
+			"and returns the first."},
 	{.name = "retention",
-		.type = SCHEMA_VALUE,
-		.later = true,
-		.help = "How long it can be looked up; null: the queue's."},
+		.type = SCHEMA_DURATION,
+		.offset = MEMBER(retention_ms),
+		.minimum = 1,
+		.maximum = 3650 * DAY_MS,
+		.help = "How long it can be looked up after its end, whichever that is; null: as its queue says."},
 	{.name = "callback", .type = SCHEMA_VALUE, .later = true, .help = "What is told of its end."},
 	{0},
 };
@@ -170,6 +194,14 @@ static int64_t find_run_at(const struct task_members *members, int64_t now_ms)
 	return at_ms > now_ms ? at_ms : 0;
 }
 
+/* Until when it must have been started, counted from when it may be; 0: whenever. */
+static int64_t find_expiry(const struct task_members *members, int64_t now_ms, int64_t run_at_ms)
+{
+	if (members->expires_in_ms == SCHEMA_NONE)
+		return 0;
+	return (run_at_ms > now_ms ? run_at_ms : now_ms) + members->expires_in_ms;
+}
+
 static int fill(const struct config *config, const struct task_members *members, const char *prefix, int64_t now_ms,
 	struct task_submission *submission, struct schema_faults *faults)
 {
@@ -187,6 +219,10 @@ static int fill(const struct config *config, const struct task_members *members,
 	submission->max_attempts =
 		(int)(members->retry != SCHEMA_NONE ? members->retry : config->queues[submission->queue].retry);
 	submission->priority = (int)members->priority;
+	submission->expires_ms = find_expiry(members, now_ms, submission->run_at_ms);
+	submission->retention_ms = members->retention_ms != SCHEMA_NONE ? members->retention_ms : 0;
+	if (members->unique != NULL)
+		memcpy(submission->unique, members->unique, strlen(members->unique) + 1);
 	submission->own_id = members->id != NULL;
 	if (members->id != NULL)
 		memcpy(submission->id, members->id, strlen(members->id) + 1);

@@ -205,6 +205,8 @@ static int set_members(json_t *view, const struct task_facts *facts, const json_
 	failed |= json_object_set_new(view, "usage", usage_value(record));
 	failed |= json_object_set_new(view, "cancel_requested", json_boolean(facts->cancel_requested));
 	failed |= json_object_set_new(view, "meta", meta_value(facts->head, document));
+	failed |= json_object_set_new(
+		view, "traceparent", text_value(facts->head->traceparent[0] != '\0' ? facts->head->traceparent : NULL));
 	return failed;
 }
 

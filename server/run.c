@@ -129,7 +129,10 @@ static int submit(struct worker *worker, const json_t *task, const char *text, s
 		.submissions = &item, .submission_count = 1, .created_ms = now_ms, .source = TASK_SOURCE_HANDLER};
 	status = broker_batch(worker->broker, &batch, clock_mono_after(PUSH_MS), error);
 	broker_batch_fini(&batch);
-	if (status == 0 && !item.duplicate)
+	if (status == 0 && item.stored == BROKER_OVERFLOW)
+		return error_set(error, -ENOSPC, "the queue \"%s\" is full (max_depth)",
+			worker->node->config->queues[submission.queue].name);
+	if (status == 0 && item.stored == BROKER_STORED)
 		worker->area->totals[submission.queue].submitted_handler++;
 	return status;
 }
@@ -307,10 +310,12 @@ static void execute(struct worker *worker, struct run *run, bool well_formed, co
 {
 	usage_begin(&worker->usage, worker->started_mono_ns);
 	worker->area->in_task = 1;
-	if (well_formed)
-		call_handler(worker, run);
-	else
+	if (!well_formed)
 		refuse(run, "invalid", malformed->text);
+	else if (run->head.expires_ms > 0 && clock_wall_ms() > run->head.expires_ms)
+		refuse(run, "expired", TASK_EXPIRED);
+	else
+		call_handler(worker, run);
 	worker->area->in_task = 0;
 	run->ended_mono_ns = clock_mono_ns();
 }
@@ -320,6 +325,8 @@ static const char *ancestors_words(const struct run *run)
 {
 	switch (run->result.verdict) {
 	case TASK_VERDICT_REFUSED:
+		if (strcmp(run->result.kind, "expired") == 0)
+			return "expired:";
 		return strcmp(run->result.kind, "invalid") == 0 ? "task format wrong:" : "class method not found:";
 	case TASK_VERDICT_RETRY: return run->record.state == TASK_RETRYING ? "retry task:" : "retry is zero:";
 	case TASK_VERDICT_FAIL: return "exception:";

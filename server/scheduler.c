@@ -66,18 +66,21 @@ static void promise(struct scheduler *scheduler)
 static int move_due(struct scheduler *scheduler, struct error *error)
 {
 	struct scoreboard_header *header = scheduler->node->scoreboard->header;
+	size_t expired[CONFIG_QUEUES_MAX] = {0};
 	int64_t next_ms = 0;
 	int moved;
 
 	if (scheduler->due_at > 0)
 		header->scheduler_lag_us = (clock_mono_ns() - scheduler->due_at) / 1000;
 	do {
-		moved = broker_due(scheduler->broker, clock_mono_after(CALL_MS), &next_ms, error);
+		moved = broker_due(scheduler->broker, clock_mono_after(CALL_MS), &next_ms, expired, error);
 		fault_point(moved > 0 ? "scheduler-moved" : "scheduler-looked");
 		if (moved < 0)
 			return moved;
 		promise(scheduler);
 	} while (next_ms == 0);
+	for (size_t i = 0; i < scheduler->node->config->queue_count; i++)
+		scheduler->area->totals[i].dead += expired[i];
 	if (next_ms < 0 || next_ms > DUE_MS)
 		next_ms = DUE_MS;
 	scheduler->due_at = clock_mono_ns() + next_ms * CLOCK_NS_PER_MS;

@@ -180,8 +180,8 @@ tests_modules_clock_so_LDFLAGS = $(module_ldflags)
 check-programs: $(check_PROGRAMS)
 
 # Handing tasks over.
-EXTRA_DIST += tests/lua/test_priority.py tests/system/test_dry_run.py tests/system/test_ndjson.py \
-	tests/system/test_priority.py
+EXTRA_DIST += tests/lua/test_demands.py tests/lua/test_priority.py tests/system/test_dry_run.py \
+	tests/system/test_idempotency.py tests/system/test_ndjson.py tests/system/test_priority.py tests/system/test_terms.py
 
 # Who may, and what may not be.
 EXTRA_DIST += tests/system/test_audit.py tests/system/test_auth.py tests/system/test_guards.py tests/system/test_tls.py

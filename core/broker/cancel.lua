@@ -18,22 +18,9 @@ end
 
 local queue, element = queue_of(stored), element_of(id, record)
 
-local function is_held()
-	local needle = ' ' .. element .. ' '
-	for _, lease in ipairs(redis.call('HVALS', LEASES)) do
-		if (lease .. ' '):find(needle, 1, true) then
-			return true
-		end
-	end
-	return false
-end
-
-if redis.call('ZREM', SCHEDULED .. queue, element) == 0 and redis.call('ZREM', RETRYING .. queue, element) == 0 then
-	if is_held() then
-		redis.call('SADD', CANCELS, id)
-		return 2
-	end
-	redis.call('SADD', WITHDRAWN .. queue, element)
+if not leave_line(queue, element) then
+	redis.call('SADD', CANCELS, id)
+	return 2
 end
 
 local now = now_ms()

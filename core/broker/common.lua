@@ -91,6 +91,10 @@ local function levels_of(queue)
 	return levels_used and redis.call('HGET', LEVELS, queue) or ''
 end
 
+local function queue_of_line(line)
+	return line:match('^[^:]+')
+end
+
 -- Before something is put into a line.
 local function open_line(line)
 	local queue, level = line:match('^(.*):(%d)$')

@@ -1,11 +1,12 @@
 #!lua flags=allow-oom
 -- with lease.lua
--- due: moves tasks whose time has come to the tails of their lines.
+-- due: moves tasks whose time has come to the tails of their lines, and ends those that wait although their `expires_in` is
+-- over.
 -- KEYS    {ns}
 -- ARGV    limit                   most to move in this call
 --         n (queue list)×n        the plain lists of this database, of all queues
 --         n queue×n               whose tasks
--- returns {moved, milliseconds until the next one is due; -1: nothing is scheduled}.
+-- returns {moved and ended, milliseconds until the next one is due; -1: nothing is scheduled, (queue, number ended)…}.
 
 local limit = tonumber(ARGV[1])
 local lists, queues, position
@@ -54,10 +55,39 @@ local function consider(zset)
 	end
 end
 
+-- One that a worker holds is its worker's: it looks at the clock before it starts one.
+local expired = {}
+local function expire(id)
+	local stored, record = redis.call('HGET', TASKS, id), redis.call('HGET', RUNS, id)
+	if not stored or (record and ENDED[record:sub(1, 1)]) then
+		return
+	end
+	local queue = queue_of(stored)
+	if leave_line(queue, element_of(id, record)) then
+		local dead = expired_record(record, now)
+		redis.call('HSET', RUNS, id, dead)
+		note_ended('D', queue, { id }, now)
+		tell_watcher(id, dead)
+		expired[queue] = (expired[queue] or 0) + 1
+	end
+end
+
+local over = redis.call('ZRANGEBYSCORE', EXPIRING, '-inf', now, 'LIMIT', 0, limit)
+for _, id in ipairs(over) do
+	expire(id)
+end
+call_many('ZREM', EXPIRING, over)
+moved = #over
+consider(EXPIRING)
 for _, queue in ipairs(queues) do
 	for _, zset in ipairs({ SCHEDULED .. queue, RETRYING .. queue }) do
 		move(zset, queue)
 		consider(zset)
 	end
 end
-return { moved, earliest and math.max(0, earliest - now) or -1 }
+local answer = { moved, earliest and math.max(0, earliest - now) or -1 }
+for queue, count in pairs(expired) do
+	answer[#answer + 1] = queue
+	answer[#answer + 1] = count
+end
+return answer

@@ -5,6 +5,7 @@
 -- elements that the last call took, n of them from plain lists; sequence -1 is a tombstone.
 
 local LEASES, CANCELS, WATCHED = ns .. ':leases', ns .. ':cancels', ns .. ':watched'
+local RETAINED, EXPIRING, UNIQUE = ns .. ':retained', ns .. ':expiring', ns .. ':unique'
 local ALIVE, NODES = ns .. ':alive', ns .. ':nodes'
 local RETRYING = ns .. ':retrying:'
 local ENDED = { S = 'succeeded', D = 'dead', C = 'cancelled' }
@@ -88,6 +89,14 @@ local function cancelled_record(record, now)
 	return ('C %s %s %s 0 %s\n%s'):format(counts or '0 0 0 0', started or '0', digits(now), worker or '-', body or '')
 end
 
+-- The same of one that is dead because it was not started in time: its body begins with why.
+local function expired_record(record, now)
+	local cancelled = cancelled_record(record, now)
+	local line, body = cancelled:match('^C([^\n]*\n)(.*)$')
+	local why = '{"error":{"kind":"expired","message":"it was not started within its expires_in"}'
+	return 'D' .. line .. why .. (#body > 2 and ',' .. body:sub(2) or '}')
+end
+
 -- Wakes an idle worker of the queue if there is something to take.
 local function ring(queue, list)
 	if own_length(queue) > 0 or (list and plain_length(list) > 0) then
@@ -105,6 +114,32 @@ local function arm_list_if_empty(list)
 	if redis.pcall('LLEN', list) == 0 then -- not one of the wrong type: its watcher would spin
 		put_token(ns .. ':armed:list:' .. list)
 	end
+end
+
+-- The elements that workers hold: read once in a call that changes no lease.
+local held
+local function is_held(element)
+	if not held then
+		held = {}
+		for _, lease in ipairs(redis.call('HVALS', LEASES)) do
+			for token in lease:gmatch('%S+') do
+				held[token] = true
+			end
+		end
+	end
+	return held[element] or false
+end
+
+-- Takes an element out of wherever it waits. Returns false when a worker holds it.
+local function leave_line(queue, element)
+	if redis.call('ZREM', SCHEDULED .. queue, element) == 1 or redis.call('ZREM', RETRYING .. queue, element) == 1 then
+		return true
+	end
+	if is_held(element) then
+		return false
+	end
+	redis.call('SADD', WITHDRAWN .. queue, element)
+	return true
 end
 
 -- The lease of a slot: {generation, sequence, elements, lines and queues (of each element), first (of the last call's),
@@ -139,9 +174,24 @@ local function tell_watcher(id, record)
 	end
 end
 
+-- A task with a retention of its own is forgotten by it, and not by its queue's. Before its end it stands there as +inf.
+local retained_used
+local function retain_own(ids, now)
+	if retained_used == nil then
+		retained_used = redis.call('EXISTS', RETAINED) == 1
+	end
+	for _, id in ipairs(retained_used and ids or {}) do
+		if redis.call('ZSCORE', RETAINED, id) then
+			local stored = redis.call('HGET', TASKS, id)
+			redis.call('ZADD', RETAINED, now + (stored and option_of(stored, 'r') or 0), id)
+		end
+	end
+end
+
 -- Notes tasks of one queue as ended, by the letter of their records.
 local function note_ended(letter, queue, ids, now)
 	local name = ENDED[letter]
+	retain_own(ids, now)
 	if letter == 'S' then
 		call_many('RPUSH', ns .. ':succeeded:' .. queue, ids)
 	else

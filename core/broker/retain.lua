@@ -11,7 +11,41 @@ local limit, node_timeout = tonumber(ARGV[1]), tonumber(ARGV[2])
 local now, dropped = now_ms(), 0
 local GONE_MS = 3600 * 1000
 
+-- A `unique` value is nobody's any more when its task is forgotten.
+local function free_unique(ids)
+	for _, id in ipairs(ids) do
+		local stored = redis.call('HGET', TASKS, id)
+		local unique = stored and option_of(stored, 'u')
+		if unique and redis.call('HGET', UNIQUE, unique) == id then
+			redis.call('HDEL', UNIQUE, unique)
+		end
+	end
+end
+
+-- Those that have a retention of their own, which is not over yet, outlive their queue's lists.
+local OUTLIVED, OWN_LIMIT = ns .. ':outlived', 20
+local function without_outlived(ids)
+	local left = {}
+	for _, id in ipairs(ids) do
+		local score = redis.call('ZSCORE', RETAINED, id)
+		if score then
+			redis.call('ZREM', RETAINED, id)
+			redis.call('ZADD', OUTLIVED, score, id)
+		else
+			left[#left + 1] = id
+		end
+	end
+	return left
+end
+
+local unique_used, retained_used = redis.call('EXISTS', UNIQUE) == 1, redis.call('EXISTS', RETAINED) == 1
 local function forget(ids)
+	if retained_used then
+		ids = without_outlived(ids)
+	end
+	if unique_used then
+		free_unique(ids)
+	end
 	call_many('HDEL', TASKS, ids)
 	call_many('HDEL', RUNS, ids)
 	dropped = dropped + #ids
@@ -51,6 +85,32 @@ local function retain_sorted(key, keep_ms, max)
 	forget(ids)
 end
 
+local function take_off_list(state, queue, id)
+	local key = ns .. ':' .. state .. ':' .. queue
+	if state == 'succeeded' then
+		redis.call('LREM', key, 1, id) -- walks the list, hence so few a call
+	else
+		redis.call('ZREM', key, id)
+	end
+end
+
+-- Forgets those whose own retention is over. listed: they still stand in their queue's lists.
+local function sweep_own(zset, listed)
+	for _, id in ipairs(redis.call('ZRANGEBYSCORE', zset, '-inf', now, 'LIMIT', 0, OWN_LIMIT)) do
+		local stored, record = redis.call('HGET', TASKS, id), redis.call('HGET', RUNS, id)
+		local state = record and ENDED[record:sub(1, 1)]
+		redis.call('ZREM', zset, id)
+		if stored and not state then
+			redis.call('ZADD', RETAINED, '+inf', id) -- it was made to run again
+		elseif stored then
+			if listed then
+				take_off_list(state, queue_of(stored), id)
+			end
+			forget({ id })
+		end
+	end
+end
+
 -- A node that holds leases and never said that it lives gets a time as well, so that it can be missed.
 local function sweep_leases()
 	local leases, keep = redis.call('HGETALL', LEASES), {}
@@ -81,6 +141,8 @@ for i = 3, #ARGV, 5 do
 	retain_sorted(ns .. ':dead:' .. queue, tonumber(ARGV[i + 2]), max)
 	retain_sorted(ns .. ':cancelled:' .. queue, tonumber(ARGV[i + 3]), max)
 end
+sweep_own(RETAINED, true)
+sweep_own(OUTLIVED, false)
 if dropped == 0 then
 	redis.call('ZREMRANGEBYSCORE', WATCHED, '-inf', now)
 	sweep_leases()

@@ -101,7 +101,7 @@ class Sound:
                 stored = f"{self.number()} {run_at} h {self.dice.randrange(1, 1001)} {queues[number]}\n".encode() + self.document()
                 tasks += [id, number + 1, run_at, stored]
             lists = [len(self.broker.lists), *(part for pair in self.broker.lists.items() for part in pair)]
-            answer = self.broker.call("submit", *lists, len(queues), *queues, *tasks)
+            answer = self.broker.call("submit", *lists, len(queues), *queues, 0, *tasks)
             assert len(answer) == len(ids) and set(answer) <= set("01")
 
     def produce(self):

@@ -4,7 +4,7 @@ import pathlib
 import redis
 
 FOLDER = pathlib.Path(__file__).resolve().parents[2] / "core" / "broker"
-NAMES = sorted(path.stem for path in FOLDER.glob("*.lua") if path.stem not in ("common", "lease"))
+NAMES = sorted(path.stem for path in FOLDER.glob("*.lua") if path.stem not in ("common", "demands", "lease"))
 GENERATION = (3 << 32) + 7  # epoch 3, incarnation 7
 SLOT = "node1/default/0"
 DAY_MS = 24 * 3600 * 1000
@@ -13,7 +13,7 @@ DAY_MS = 24 * 3600 * 1000
 def script_text(name):
     """As broker_script_text puts it together."""
     first, rest = (FOLDER / f"{name}.lua").read_text().split("\n", 1)
-    shared = ["common", "lease"] if rest.startswith("-- with lease.lua\n") else ["common"]
+    shared = ["common", *(part for part in ("lease", "demands") if rest.startswith(f"-- with {part}.lua\n"))]
     return "".join([first, "\n", *((FOLDER / f"{part}.lua").read_text() for part in shared), rest])
 
 
@@ -78,11 +78,16 @@ class Broker:
     def recover(self, outcomes=(), slot=SLOT, generation=GENERATION):
         return self.call("recover", slot, generation, *self._lists(), *(part for pair in outcomes for part in pair))
 
-    def submit(self, *ids, queue="default", run_at=0, document="{}", own=True, **fields):
+    def submit(self, *ids, queue="default", run_at=0, document="{}", own=True, depth=None, group=False, key="", **fields):
+        """depth: of the queue; group: all or none; key: their Idempotency-Key. Returns the letters, and the ids behind them."""
         priority = fields.get("priority", 5)
         line = queue if priority == 5 else f"{queue}:{priority}"
         tasks = [part for id in ids for part in (id, -1 if own else 1, run_at, head(queue, run_at=run_at, **fields) + document)]
-        return self.call("submit", *self._lists(), 1, line, *tasks)
+        demands = [f"depth {queue} {depth}"] if depth is not None else []
+        demands += [f"array 1 {len(ids)} {key}"] if group or key else []
+        demands += ["options"] if set(fields) & set("eru") else []
+        answer = self.call("submit", *self._lists(), 1, line, len(demands), *demands, *tasks)
+        return answer if "\n" not in answer else answer.split("\n")
 
     def look(self, *ids, watch=0):
         answer = self.call("look", 120000, *(part for id in ids for part in (id, watch)))

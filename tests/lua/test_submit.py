@@ -43,7 +43,7 @@ def test_ten_thousand_at_once(broker):
 
 def test_several_queues_in_one_batch(broker):
     tasks = [("a", 1, 0, head("mail")), ("b", 2, 0, head()), ("c", 1, 0, head("mail"))]
-    assert broker.call("submit", 0, 2, "mail", "default", *(part for task in tasks for part in task)) == "000"
+    assert broker.call("submit", 0, 2, "mail", "default", 0, *(part for task in tasks for part in task)) == "000"
     assert broker.client.lrange(broker.key("queue:mail"), 0, -1) == [b"c", b"a"]
     assert broker.bell("mail") == 1 and broker.bell("default") == 1
 

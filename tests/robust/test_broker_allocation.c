@@ -131,7 +131,7 @@ static int tidy_up(void)
 {
 	int64_t next_ms;
 	struct error error;
-	int status = broker_due(broker, soon(), &next_ms, &error);
+	int status = broker_due(broker, soon(), &next_ms, NULL, &error);
 
 	if (status >= 0)
 		status = broker_retain(broker, soon(), &error);

@@ -71,17 +71,15 @@ def test_a_wrong_configuration_is_refused_with_file_and_line(fault, folder):
     assert not (folder / "state" / "redis.sock").exists()
 
 
-@pytest.mark.parametrize("member", ["expires_in", "unique", "retention", "callback"])
+@pytest.mark.parametrize("member", ["callback"])
 def test_members_that_are_not_built_yet_are_refused_never_ignored(muster, member):
     m = muster()
-    value = {"expires_in": "1h", "unique": {"for": "1h"}, "retention": "1h", "callback": "http://127.0.0.1/"}[member]
-    answer = m.post("/v1/tasks", {"class": "Demo", "method": "noop", member: value})
+    answer = m.post("/v1/tasks", {"class": "Demo", "method": "noop", member: "http://127.0.0.1/"})
     assert answer.status == 422 and "not available yet" in answer.text
     assert answer.json["errors"][0]["pointer"].startswith(f"/{member}")
 
 
 @pytest.mark.parametrize("text, word", [
-    ("queues:\n  - {name: q, max_active: 3}\n", "max_active"), ("queues:\n  - {name: q, max_depth: 3}\n", "max_depth"),
     ("http: {allow: [10.0.0.0/8]}\n", "allow"), ("broker: rediss://h:1\n", "TLS")])
 def test_settings_that_are_not_built_yet_are_refused_with_words(text, word, folder):
     path = folder / "muster.yaml"

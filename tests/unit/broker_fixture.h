@@ -201,7 +201,7 @@ static int try_submit(const struct task_submission *task, bool *ret_duplicate, s
 	int status = broker_batch(broker, &batch, soon(), error);
 	broker_batch_fini(&batch);
 	if (status == 0 && ret_duplicate)
-		*ret_duplicate = submission.duplicate;
+		*ret_duplicate = submission.stored == BROKER_KNOWN;
 	return status;
 }
 

@@ -442,7 +442,7 @@ static void test_lost_scripts_are_loaded_again_within_the_call(void **state)
 		.looks = &look,
 		.look_count = 1};
 	assert_int_equal(broker_batch(broker, &batch, soon(), NULL), 0);
-	assert_false(submission.duplicate);
+	assert_false(submission.stored == BROKER_KNOWN);
 	assert_true(look.known);
 	broker_batch_fini(&batch);
 

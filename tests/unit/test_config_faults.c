@@ -71,8 +71,6 @@ static void says_what_is_not_there_yet(void **state)
 	(void)state;
 	static const char *const texts[] = {
 		"limits: {log: 1KiB}\n",
-		"queues: [{name: default, max_active: 1}]\n",
-		"queues: [{name: default, max_depth: 1}]\n",
 		"handlers: [{class: A, exec: [php], concurrency: 2}]\n",
 		"handlers: [{class: A, http: 'https://x'}]\n",
 

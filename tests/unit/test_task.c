@@ -100,6 +100,11 @@ static void a_submission_is_read(void **state)
 	assert_int_equal(accept("{'class':'A','method':'b','retry':null,'priority':5}").max_attempts, 1);
 	assert_int_equal(accept("{'class':'A','method':'b'}").priority, TASK_PRIORITY);
 	assert_int_equal(accept("{'class':'A','method':'b','priority':9}").priority, 9);
+	assert_int_equal(accept("{'class':'A','method':'b'}").expires_ms, 0);
+	assert_int_equal(accept("{'class':'A','method':'b','expires_in':'5s'}").expires_ms, NOW + 5000);
+	assert_int_equal(accept("{'class':'A','method':'b','expires_in':'5s','delay':'1m'}").expires_ms, NOW + 65000);
+	assert_int_equal(accept("{'class':'A','method':'b','retention':'1m'}").retention_ms, 60000);
+	assert_string_equal(accept("{'class':'A','method':'b','unique':'a b'}").unique, "a b");
 }
 
 static void it_runs_at_its_time(void **state)
@@ -143,10 +148,12 @@ static void a_wrong_submission_is_refused_with_words(void **state)
 			"exclude each other"},
 		{"{'class':'A','method':'b','meta':[]}", "/7/meta", "must be an object"},
 		{"{'class':'A','method':'b','priority':10}", "/7/priority", "0 to 9"},
-		{"{'class':'A','method':'b','expires_in':'1s'}", "/7/expires_in",
-			"\"expires_in\" is not available yet"},
-		{"{'class':'A','method':'b','unique':true}", "/7/unique", "\"unique\" is not available yet"},
-		{"{'class':'A','method':'b','retention':'1s'}", "/7/retention", "\"retention\" is not available yet"},
+		{"{'class':'A','method':'b','expires_in':1}", "/7/expires_in", "duration"},
+		{"{'class':'A','method':'b','expires_in':'0s'}", "/7/expires_in", "1ms"},
+		{"{'class':'A','method':'b','unique':true}", "/7/unique", "string"},
+		{"{'class':'A','method':'b','unique':''}", "/7/unique", "1 to 128 bytes"},
+		{"{'class':'A','method':'b','unique':'a\\u0000b'}", "/7/unique", "NUL"},
+		{"{'class':'A','method':'b','retention':5}", "/7/retention", "duration"},
 		{"{'class':'A','method':'b','callback':'x'}", "/7/callback", "\"callback\" is not available yet"},
 		{"{'class':'A','method':'b','parm':[]}", "/7/parm", "did you mean \"param\"?"},
 	};
