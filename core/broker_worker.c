@@ -34,14 +34,17 @@ static void append_bells(struct broker *broker, const struct broker_turn *turn)
 
 static void append_source(struct broker *broker, const struct broker_turn *turn, size_t i)
 {
-	const char *name = broker->config->queues[turn->queues[i]].name;
-	char text[CONFIG_NAME_MAX + 16];
+	const struct config_queue *queue = &broker->config->queues[turn->queues[i]];
+	unsigned share = turn->shares ? turn->shares[i] : 0;
+	char text[CONFIG_NAME_MAX + 48];
+	int length;
 
-	if (!turn->shares) {
-		broker_argument_text(broker, name);
-		return;
-	}
-	int length = snprintf(text, sizeof text, "%s %u", name, turn->shares[i]);
+	if (queue->max_active > 0)
+		length = snprintf(text, sizeof text, "%s %u %" PRId64, queue->name, share, queue->max_active);
+	else if (turn->shares)
+		length = snprintf(text, sizeof text, "%s %u", queue->name, share);
+	else
+		length = snprintf(text, sizeof text, "%s", queue->name);
 	broker_argument(broker, text, (size_t)length);
 }
 

@@ -180,7 +180,7 @@ tests_modules_clock_so_LDFLAGS = $(module_ldflags)
 check-programs: $(check_PROGRAMS)
 
 # Handing tasks over.
-EXTRA_DIST += tests/lua/test_demands.py tests/lua/test_priority.py tests/system/test_dry_run.py \
+EXTRA_DIST += tests/lua/test_demands.py tests/lua/test_max_active.py tests/lua/test_priority.py tests/system/test_max_active.py tests/system/test_dry_run.py \
 	tests/system/test_idempotency.py tests/system/test_ndjson.py tests/system/test_priority.py tests/system/test_terms.py
 
 # Who may, and what may not be.

@@ -92,15 +92,16 @@ local function levels_of(queue)
 end
 
 local function queue_of_line(line)
-	return line:match('^[^:]+')
+	local mark = line:find(':', 1, true)
+	return mark and line:sub(1, mark - 1) or line
 end
 
 -- Before something is put into a line.
 local function open_line(line)
-	local queue, level = line:match('^(.*):(%d)$')
-	if not queue then
+	if not line:find(':', 1, true) then
 		return
 	end
+	local queue, level = line:match('^(.*):(%d)$')
 	local levels = levels_of(queue)
 	if not levels:find(level, 1, true) then
 		local higher, lower = levels:match('^([' .. level .. '-9]*)(.*)$')

@@ -6,6 +6,7 @@
 
 local LEASES, CANCELS, WATCHED = ns .. ':leases', ns .. ':cancels', ns .. ':watched'
 local RETAINED, EXPIRING, UNIQUE = ns .. ':retained', ns .. ':expiring', ns .. ':unique'
+local LIMITED, HOLDERS = ns .. ':limited', ns .. ':holders:' -- queues with a max_active; the slots that hold one of theirs
 local ALIVE, NODES = ns .. ':alive', ns .. ':nodes'
 local RETRYING = ns .. ':retrying:'
 local ENDED = { S = 'succeeded', D = 'dead', C = 'cancelled' }
@@ -156,7 +157,7 @@ local function read_lease(text)
 		local byte = token:byte()
 		if byte == 64 then -- @
 			line = token:sub(2)
-			queue = line:match('^[^:]+')
+			queue = queue_of_line(line)
 		elseif byte == 43 then -- +
 			lease.first, lease.admitted = count + 1, tonumber(token)
 		else
@@ -223,17 +224,35 @@ local function push_head(elements, lines)
 	end
 end
 
+-- The slot holds no task of these queues any more: another may take one.
+local function free_holder(slot, lease, kept, touched)
+	local holds = {}
+	for _, line in ipairs(kept.lines) do
+		holds[queue_of_line(line)] = true
+	end
+	for _, queue in ipairs(lease.queues or {}) do
+		if not holds[queue] then
+			holds[queue] = true -- looked at
+			if redis.call('SREM', HOLDERS .. queue, slot) == 1 then
+				touched[queue] = true
+			end
+		end
+	end
+end
+
 -- Settles the elements of a lease that have an outcome: ended ones are filed, R goes to the tail of its line or waits for
 -- its time, P and B go to the head. One whose cancellation is noted ends as cancelled instead of running again. Returns
--- what is left {elements, lines} and the counts {settled, ended, returned}; rings where something was put.
-local function settle(lease, outcomes, lists, now)
+-- what is left {elements, lines} and the counts {settled, ended, returned}; rings where something was put, or a slot of a
+-- queue with a max_active is free again.
+local function settle(slot, lease, outcomes, lists, now)
 	local kept, back = { elements = {}, lines = {} }, { elements = {}, lines = {} }
 	local count = { settled = 0, ended = 0, returned = 0 }
 	local runs, tails, touched = {}, {}, {}
 	local ended = { S = {}, D = {}, C = {} }
-	local cancels = redis.call('EXISTS', CANCELS) == 1
+	local unusual = redis.call('EXISTS', CANCELS, WATCHED, LIMITED) > 0
+	local cancels = unusual and redis.call('EXISTS', CANCELS) == 1
+	local watched = unusual and redis.call('EXISTS', WATCHED) == 1
 	local news = is_listened_to() and {}
-	local watched = redis.call('EXISTS', WATCHED) == 1
 
 	for i, element in ipairs(lease.elements) do
 		local record, line, queue = outcomes[element], lease.lines[i], lease.queues[i]
@@ -288,8 +307,11 @@ local function settle(lease, outcomes, lists, now)
 		push_tail(line, lists[line], elements)
 	end
 	push_head(back.elements, back.lines)
+	if unusual and redis.call('EXISTS', LIMITED) == 1 then
+		free_holder(slot, lease, kept, touched)
+	end
 	for queue in pairs(touched) do
-		ring(queue)
+		ring(queue, lists[queue])
 	end
 	if news then
 		tell_listeners(news)

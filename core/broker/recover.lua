@@ -29,6 +29,6 @@ for _, element in ipairs(lease.elements) do
 		outcomes[element] = 'B'
 	end
 end
-local _, count = settle(lease, outcomes, lists, now_ms())
+local _, count = settle(slot, lease, outcomes, lists, now_ms())
 redis.call('HSET', LEASES, slot, ARGV[2] .. ' -1')
 return { settled, count.returned, count.ended }

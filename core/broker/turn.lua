@@ -4,7 +4,8 @@
 -- KEYS    {ns}
 -- ARGV    slot generation sequence want id_base node_timeout_ms
 --         n (queue list)×n        the plain lists of this database, of all queues
---         n queue×n               where to take from, in the order to try; `queue share`: at first so many at most
+--         n queue×n               where to take from, in the order to try; `queue share`: at first so many at most;
+--                                 `queue share max`: also no more than max at once, over all slots; share 0: any
 --         (element record)…       outcomes; record "B": give back uncounted
 -- returns {admitted, elements, stored values of :tasks, records of :runs (false: none)} of what was taken just now, or
 --         what the same sequence took when it was called before, counting nothing twice.
@@ -19,11 +20,12 @@ local id_base, node_timeout = ARGV[5], tonumber(ARGV[6])
 local lists, queues, outcomes, position, outcome_count
 lists, position = read_lists(7)
 queues, position = read_names(position)
-local shares = {}
+local shares, limits = {}, {}
 for i, queue in ipairs(queues) do
-	local name, share = queue:match('^(%S+) (%d+)$')
+	local name, share, limit = queue:match('^(%S+) (%d+) ?(%d*)$')
 	if name then
-		queues[i], shares[i] = name, tonumber(share)
+		queues[i], shares[i] = name, share ~= '0' and tonumber(share) or nil
+		limits[name] = tonumber(limit)
 	end
 end
 outcomes, outcome_count = read_outcomes(position)
@@ -211,14 +213,30 @@ if was_set_back() then
 		end
 	end
 end
-local kept, count = settle(lease or { elements = {} }, outcomes, lists, now)
+local kept, count = settle(slot, lease or { elements = {} }, outcomes, lists, now)
 if count.settled < outcome_count then
 	redis.call('HINCRBY', COUNTERS, 'lost', outcome_count - count.settled)
 end
 local room = want - #kept.elements
 
+-- Whether as many of the queue's tasks are held as may be.
+local function is_at_limit(queue)
+	return limits[queue] and redis.call('SCARD', HOLDERS .. queue) >= limits[queue]
+end
+
+-- Of a queue with a limit a slot holds one task at most: so those that are held are those that run.
+local function note_holder(queue)
+	redis.call('SADD', LIMITED, queue)
+	redis.call('SADD', HOLDERS .. queue, slot)
+	taken.more = taken.more or not is_at_limit(queue)
+end
+
 -- Returns whether the queue gave all that it was asked for, so that it may have more.
 local function take(queue, most)
+	if limits[queue] and (is_at_limit(queue) or redis.call('SISMEMBER', HOLDERS .. queue, slot) == 1) then
+		return false
+	end
+	most = limits[queue] and 1 or most
 	local wanted = #taken.elements + most
 	for _, line in ipairs(lines_of(queue)) do
 		local left = wanted - #taken.elements
@@ -229,6 +247,10 @@ local function take(queue, most)
 		else
 			take_own(line, queue, left)
 		end
+	end
+	if limits[queue] and #taken.elements == wanted then
+		note_holder(queue)
+		return false
 	end
 	return #taken.elements == wanted
 end
@@ -252,7 +274,11 @@ for _, queue in ipairs(richer) do
 	end
 end
 if taken.more or #taken.elements >= room then
-	ring_all(queues, lists)
+	for _, queue in ipairs(queues) do
+		if not is_at_limit(queue) then
+			ring(queue, lists[queue])
+		end
+	end
 end
 write_lease(kept)
 return answer(taken.elements, taken.admitted)

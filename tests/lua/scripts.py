@@ -69,8 +69,10 @@ class Broker:
     def _lists(self):
         return [len(self.lists), *(part for pair in self.lists.items() for part in pair)]
 
-    def turn(self, sequence, want=10, outcomes=(), slot=SLOT, generation=GENERATION, queues=None):
+    def turn(self, sequence, want=10, outcomes=(), slot=SLOT, generation=GENERATION, queues=None, active=None):
+        """active: queue -> its max_active."""
         queues = self.queues if queues is None else queues
+        queues = [f"{queue} 0 {active[queue]}" if queue in (active or {}) else queue for queue in queues]
         self.bases += 1
         return Taken(self.call("turn", slot, generation, sequence, want, f"BASE{self.bases:014d}", 15000, *self._lists(),
                                len(queues), *queues, *(part for pair in outcomes for part in pair)))
