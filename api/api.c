@@ -145,6 +145,9 @@ static int64_t turn(struct api *api, const struct ready *ready)
 	exchange(api);
 	int64_t stream_at = stream_turn(api, clock_mono_ns());
 	int64_t next = probe_at < waits_at ? probe_at : waits_at;
+	int64_t pace_at = pace_turn(&api->pace, api->node->config, &api->link, clock_mono_ns());
+	if (pace_at < next)
+		next = pace_at;
 	next = events_at < next ? events_at : next;
 	return stream_at < next ? stream_at : next;
 }

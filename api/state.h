@@ -6,6 +6,7 @@
 #include "api/events.h"
 #include "api/idle.h"
 #include "api/link.h"
+#include "api/pace.h"
 #include "api/promise.h"
 #include "api/trip.h"
 #include "api/waits.h"
@@ -25,6 +26,7 @@ struct api {
 	struct waits waits;
 	struct events events;
 	struct idle idle;
+	struct pace pace;
 	struct request *keyed;  /* requests under an Idempotency-Key that are in hand */
 	struct stream *streams; /* bodies of NDJSON that are arriving; owned by their requests */
 	struct audit audit;

@@ -60,9 +60,13 @@ static void answer_submitted(struct request *request, const char *id)
 {
 	const struct task_submission *task = &request->single;
 
-	answer_json(request, 201,
+	json_t *value =
 		json_pack("{s:s, s:s, s:s}", "id", id, "queue", request->api->node->config->queues[task->queue].name,
-			"state", task_state_name(task->run_at_ms > 0 ? TASK_SCHEDULED : TASK_PENDING)));
+			"state", task_state_name(task->run_at_ms > 0 ? TASK_SCHEDULED : TASK_PENDING));
+	double wait = pace_wait_s(&request->api->pace, task->queue, request->began_mono_ns);
+	if (value && wait > 0 && task->run_at_ms == 0 && task->priority == TASK_PRIORITY)
+		(void)json_object_set_new(value, "estimated_wait_seconds", json_real(wait));
+	answer_json(request, 201, value);
 	answer_header_format(request, "Location", "/v1/tasks/%s", id);
 }
 
@@ -99,7 +103,9 @@ static void problem_overflow(struct request *request, const struct task_submissi
 		"the queue \"%s\" is full (max_depth: %lld tasks wait): nothing was stored, try again when some were "
 		"taken",
 		queue->name, (long long)queue->max_depth);
-	answer_header(request, "Retry-After", "1");
+	answer_header_format(request, "Retry-After", "%d",
+		pace_retry_s(&request->api->pace, request->api->node->config, task->queue, (int64_t)request->task_count,
+			request->began_mono_ns));
 }
 
 static void problem_abused(struct request *request)
@@ -331,6 +337,7 @@ void tasks_submit(struct request *request)
 	struct error error;
 	bool dry;
 
+	pace_want(&request->api->pace, request->began_mono_ns);
 	if (request->stream) {
 		stream_end(request);
 		return;
