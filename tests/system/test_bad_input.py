@@ -47,7 +47,6 @@ FAULTS = {
     "a bad class name": ("handlers:\n  - {class: 'a b', module: demo.so}\n", 2, "class"),
     "unknown class in preload": ("pools:\n  - name: a\n    preload: [Nonesuch]\n", 3, "Nonesuch"),
     "an alias bomb": ("a: &a [x,x,x,x,x,x,x,x,x]\nb: &b [*a,*a,*a,*a,*a,*a,*a,*a]\nc: &c [*b,*b,*b,*b,*b,*b,*b,*b]\n", None, ""),
-    "an exec handler": ("handlers:\n  - {class: X, exec: [php, x.php]}\n", 2, "exec"),
     "a service": ("pools:\n  - {name: a, kind: service, service: X}\n", 2, ""),
     "a public address without tokens": ("listen: ['0.0.0.0:7077']\n", None, "0.0.0.0"),
     "a public IPv6 address without tokens": ("listen: ['[::]:7077']\n", None, "::"),
