@@ -3,6 +3,7 @@ man8_MANS = doc/musterd.8
 man5_MANS = doc/muster.yaml.5
 CLEANFILES += $(man8_MANS) $(man5_MANS)
 EXTRA_DIST += doc/musterd.8.in doc/muster.yaml.5.in
+dist_doc_DATA += doc/submitting.md
 
 fill_manual = $(SED) -e 's|@VERSION[@]|$(PACKAGE_VERSION)|g' -e 's|@moduledir[@]|$(moduledir)|g' -e 's|@docdir[@]|$(docdir)|g'
 
