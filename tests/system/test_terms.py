@@ -115,19 +115,19 @@ def test_a_full_queue_answers_429_until_something_is_taken(muster):
 
 
 def test_the_wait_is_told_by_the_measured_rate(muster):
-    m = muster({**ONE, "queues": [{"name": "default", "max_depth": 200}]})
-    m.submit_many([{"class": "Demo", "method": "sleep", "param": [20]}] * 199)  # one worker: some 40 a second
+    m = muster({**ONE, "queues": [{"name": "default", "max_depth": 50}]})
+    m.submit_many([{"class": "Demo", "method": "sleep", "param": [100]}] * 49)  # one worker: ten a second
     seen = {}
 
     def told():
-        answer = m.post("/v1/tasks", {"class": "Demo", "method": "sleep", "param": [20]})
+        answer = m.post("/v1/tasks", {"class": "Demo", "method": "sleep", "param": [100]})
         if answer.status == 201:
             seen["wait"] = answer.json.get("estimated_wait_seconds", seen.get("wait"))
         else:
             assert answer.status == 429
             seen["retry"] = int(answer.headers["Retry-After"])
         return "wait" in seen and seen["wait"] and "retry" in seen
-    until(told, 20)
+    until(told, 30)
     assert 1 <= seen["wait"] < 60 * 3 and 1 <= seen["retry"] <= 600
 
 
