@@ -29,8 +29,8 @@ static void add_cors(struct MHD_Response *response, const struct request *reques
 			"ETag, Location, Retry-After, WWW-Authenticate, X-Request-Id");
 		return;
 	}
-	if (request->answer.header)
-		add(response, "Access-Control-Allow-Methods", request->answer.value);
+	if (request->answer.header_count > 0)
+		add(response, "Access-Control-Allow-Methods", request->answer.headers[0].value);
 	add(response, "Access-Control-Allow-Headers",
 		"Authorization, Content-Type, Idempotency-Key, If-None-Match, Prefer, traceparent, X-Request-Id");
 	add(response, "Access-Control-Max-Age", "600");
