@@ -476,13 +476,3 @@ struct peer request_peer(const struct request *request)
 
 	return peer_of(address ? address->client_addr : NULL, fd ? fd->connect_fd : -1);
 }
-
-const char *request_header(const struct request *request, const char *name)
-{
-	const char *value = NULL;
-
-	if (MHD_lookup_connection_value_n(request->connection, MHD_HEADER_KIND, name, strlen(name), &value, NULL) !=
-		MHD_YES)
-		return NULL;
-	return value ? value : "";
-}

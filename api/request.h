@@ -114,9 +114,6 @@ const char *request_header(const struct request *request, const char *name);
 /* Who is at the other end; the client must not have gone. */
 struct peer request_peer(const struct request *request);
 
-/* The value of a header, NULL when it is absent. Before the client has gone. */
-const char *request_header(const struct request *request, const char *name);
-
 /* ---- answers: each completes the request; the last one counts ---- */
 
 /* Takes the reference. NULL (out of memory) makes it a 500. Numbers of ours are written short (0.1, not
