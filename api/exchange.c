@@ -237,13 +237,28 @@ static void expect_stream(struct request *request, const struct headers *headers
 		stream_begin(request);
 }
 
+/* Whether the name is one of those in the list, which are separated by spaces. */
+static bool has_word(const char *list, const char *name)
+{
+	const size_t length = strlen(name);
+
+	while (*list != '\0') {
+		size_t word = strcspn(list, " ");
+		if (word == length && memcmp(list, name, length) == 0)
+			return true;
+		list += word;
+		list += strspn(list, " ");
+	}
+	return false;
+}
+
 static enum MHD_Result refuse_parameter(void *closure, enum MHD_ValueKind kind, const char *name, const char *value)
 {
 	struct request *request = closure;
 
 	(void)kind;
 	(void)value;
-	if (request->route->query && strcmp(request->route->query, name) == 0)
+	if (request->route->query && has_word(request->route->query, name))
 		return MHD_YES;
 	problem(request, 400, "this call knows no parameter %s", name);
 	return MHD_NO;

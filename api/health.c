@@ -1,5 +1,6 @@
 #include "api/health.h"
 
+#include "api/pause.h"
 #include "api/problem.h"
 #include "api/roll.h"
 #include "api/state.h"
@@ -142,15 +143,27 @@ static void check_workers(const struct node *node, struct checks *checks)
 	}
 }
 
+static void find_resting(struct api *api, bool rests[CONFIG_POOLS_MAX])
+{
+	const struct node *node = api->node;
+	json_auto_t *paused = pause_all(api);
+
+	for (size_t i = 0; i < node->config->pool_count; i++)
+		rests[i] =
+			pause_has(paused, "node", node->id) || pause_has(paused, "pool", node->config->pools[i].name);
+}
+
 /* Tasks that could be taken, and somebody who could take them, and has not. */
-static void check_progress(const struct api *api, struct checks *checks, const struct broker_depth *depths)
+static void check_progress(struct api *api, struct checks *checks, const struct broker_depth *depths)
 {
 	const struct config *config = api->node->config;
+	bool rests[CONFIG_POOLS_MAX] = {false};
 	double stuck_s = (double)stuck_ns / (double)CLOCK_NS_PER_S;
 
+	find_resting(api, rests);
 	for (size_t i = 0; i < config->queue_count; i++) {
-		if (depths[i].pending <= 0 || depths[i].oldest_age_s < stuck_s ||
-			!idle_serves(&api->idle, api->node, (int)i, stuck_ns))
+		if (depths[i].pending <= 0 || depths[i].paused || depths[i].oldest_age_s < stuck_s ||
+			!idle_serves(&api->idle, api->node, (int)i, stuck_ns, rests))
 			continue;
 		fail(checks, CHECK_PROGRESS, "queue %s has waited for %.0f s although a worker that serves it is idle",
 			config->queues[i].name, depths[i].oldest_age_s);

@@ -38,7 +38,8 @@ static bool pool_serves(const struct config_pool *pool, int queue)
 	return false;
 }
 
-bool idle_serves(const struct idle *idle, const struct node *node, int queue, int64_t for_ns)
+bool idle_serves(
+	const struct idle *idle, const struct node *node, int queue, int64_t for_ns, const bool rests[CONFIG_POOLS_MAX])
 {
 	const struct scoreboard *scoreboard = node->scoreboard;
 
@@ -46,7 +47,8 @@ bool idle_serves(const struct idle *idle, const struct node *node, int queue, in
 		int64_t since = idle->rows[row].since_mono_ns;
 		if (since == 0 || idle->looked_at_mono_ns - since < for_ns)
 			continue;
-		if (pool_serves(&node->config->pools[scoreboard_place_pool(scoreboard->rows[row].place)], queue))
+		int pool = scoreboard_place_pool(scoreboard->rows[row].place);
+		if (!rests[pool] && pool_serves(&node->config->pools[pool], queue))
 			return true;
 	}
 	return false;

@@ -23,7 +23,8 @@ struct idle {
 /* Looks, if the last look is a second ago. */
 void idle_look(struct idle *idle, const struct node *node, int64_t now_mono_ns);
 
-/* Whether a worker that serves the queue has been idle for at least that long. */
-bool idle_serves(const struct idle *idle, const struct node *node, int queue, int64_t for_ns);
+/* Whether a worker that serves the queue has been idle for at least that long. rests: by pool: those do not count. */
+bool idle_serves(const struct idle *idle, const struct node *node, int queue, int64_t for_ns,
+	const bool rests[CONFIG_POOLS_MAX]);
 
 #endif

@@ -15,3 +15,7 @@ libapi_a_SOURCES = api/access.c api/answer.c api/api.c api/audit.c api/dryrun.c 
 dashboard = web/index.html web/muster.css web/muster.js
 EXTRA_DIST += $(dashboard)
 api/page.$(OBJEXT): $(dashboard)
+
+# Many tasks, one task, and what rests.
+libapi_a_SOURCES += api/bulk.c api/bulk.h api/bulk_internal.h api/bulk_query.c api/one_task.c api/one_task.h \
+	api/pause.c api/pause.h

@@ -101,6 +101,9 @@ static void write_depths(struct buffer *text, const struct config *config, const
 		metric_value(text, name, depths[i].active, "queue", queue, "state", "active");
 		metric_value(text, name, depths[i].dead, "queue", queue, "state", "dead");
 	}
+	metric_head(text, "muster_queue_paused", "gauge", "1: the queue is paused");
+	for (size_t i = 0; i < config->queue_count; i++)
+		metric_value(text, "muster_queue_paused", depths[i].paused, "queue", config->queues[i].name);
 	metric_head(text, "muster_queue_oldest_age_seconds", "gauge", "Age of the task that is next in line");
 	for (size_t i = 0; i < config->queue_count; i++)
 		metric_value(text, "muster_queue_oldest_age_seconds", depths[i].oldest_age_s, "queue",

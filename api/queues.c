@@ -13,7 +13,7 @@ static json_t *queue_json(const char *name, const struct broker_depth *depth)
 		(json_int_t)depth->pending, "scheduled", (json_int_t)depth->scheduled, "retrying",
 		(json_int_t)depth->retrying, "active", (json_int_t)depth->active, "dead", (json_int_t)depth->dead,
 		"succeeded_total", (json_int_t)depth->succeeded_total, "dead_total", (json_int_t)depth->dead_total,
-		"paused", 0, "oldest_age_seconds", depth->oldest_age_s);
+		"paused", depth->paused, "oldest_age_seconds", depth->oldest_age_s);
 }
 
 /* Returns whether depths were filled; answers if not. */

@@ -25,7 +25,7 @@ enum {
 	REQUEST_ID_MAX = 64,       /* characters of X-Request-Id */
 	REQUEST_KEY_MAX = 255,     /* characters of an Idempotency-Key */
 	REQUEST_HEADERS = 3,       /* most further headers of an answer */
-	REQUEST_ARGUMENT_MAX = 80, /* bytes of one, with its NUL; no name of ours is longer */
+	REQUEST_ARGUMENT_MAX = 136, /* bytes of one, with its NUL; no name of ours is longer */
 };
 
 enum request_stage {

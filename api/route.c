@@ -2,9 +2,12 @@
 
 #include "api/audit.h"
 #include "api/events.h"
+#include "api/bulk.h"
 #include "api/health.h"
 #include "api/metrics.h"
+#include "api/one_task.h"
 #include "api/page.h"
+#include "api/pause.h"
 #include "api/problem.h"
 #include "api/queues.h"
 #include "api/reload.h"
@@ -27,26 +30,41 @@ static void unknown(struct request *request)
 	problem(request, 404, "there is nothing at this path");
 }
 
+/* What calls on many tasks know (core/task_filter). */
+#define FILTER                                                                                                         \
+	"queue state class method error_kind error created_after created_before finished_after finished_before limit " \
+	"cursor"
+
 /* The first row is the hot one. */
 const struct route routes[] = {
 	{"POST", "/v1/tasks", ROUTE_SUBMIT, tasks_submit, ROUTE_BODY_TASKS, "dry_run"},
 	{"GET", "/v1/tasks/{id}", ROUTE_READ, tasks_get, ROUTE_BODY_NONE, "wait"},
 	{"DELETE", "/v1/tasks/{id}", ROUTE_SUBMIT, tasks_cancel, ROUTE_BODY_NONE, NULL},
-	{"POST", "/v1/tasks/{id}/retry", ROUTE_SUBMIT, later, ROUTE_BODY_ANY, ROUTE_ANY},
+	{"GET", "/v1/tasks", ROUTE_READ, bulk_list, ROUTE_BODY_NONE, FILTER},
+	{"DELETE", "/v1/tasks", ROUTE_ADMIN, bulk_delete, ROUTE_BODY_NONE, FILTER " rate dry_run"},
+	{"POST", "/v1/tasks/retry", ROUTE_ADMIN, bulk_retry, ROUTE_BODY_JSON, NULL},
+	{"POST", "/v1/tasks/cancel", ROUTE_ADMIN, bulk_cancel, ROUTE_BODY_JSON, NULL},
+	{"POST", "/v1/tasks/{id}/retry", ROUTE_SUBMIT, one_task_retry, ROUTE_BODY_NONE, NULL},
 	{"GET", "/v1/tasks/{id}/why", ROUTE_READ, later, ROUTE_BODY_ANY, ROUTE_ANY},
 	{"GET", "/v1/queues", ROUTE_READ, queues_list, ROUTE_BODY_NONE, NULL},
 	{"GET", "/v1/queues/{queue}", ROUTE_READ, queues_get, ROUTE_BODY_NONE, NULL},
-	{"POST", "/v1/queues/{queue}/pause", ROUTE_ADMIN, later, ROUTE_BODY_ANY, ROUTE_ANY},
-	{"POST", "/v1/queues/{queue}/resume", ROUTE_ADMIN, later, ROUTE_BODY_ANY, ROUTE_ANY},
-	{"GET", "/v1/queues/{queue}/tasks", ROUTE_READ, later, ROUTE_BODY_ANY, ROUTE_ANY},
-	{"DELETE", "/v1/queues/{queue}/tasks", ROUTE_ADMIN, later, ROUTE_BODY_ANY, ROUTE_ANY},
-	{"POST", "/v1/queues/{queue}/tasks/retry", ROUTE_ADMIN, later, ROUTE_BODY_ANY, ROUTE_ANY},
+	{"POST", "/v1/queues/{queue}/pause", ROUTE_ADMIN, pause_queue, ROUTE_BODY_NONE, NULL},
+	{"POST", "/v1/queues/{queue}/resume", ROUTE_ADMIN, pause_resume_queue, ROUTE_BODY_NONE, NULL},
+	{"GET", "/v1/queues/{queue}/tasks", ROUTE_READ, bulk_list_queue, ROUTE_BODY_NONE, FILTER},
+	{"DELETE", "/v1/queues/{queue}/tasks", ROUTE_ADMIN, bulk_delete_queue, ROUTE_BODY_NONE, FILTER " rate dry_run"},
+	{"POST", "/v1/queues/{queue}/tasks/retry", ROUTE_ADMIN, bulk_retry_queue, ROUTE_BODY_JSON, NULL},
 	{"GET", "/v1/workers", ROUTE_READ, workers_list, ROUTE_BODY_NONE, NULL},
 	{"GET", "/v1/workers/{pool}/{slot}", ROUTE_READ, workers_get, ROUTE_BODY_NONE, NULL},
 	{"POST", "/v1/workers/{pool}/{slot}/restart", ROUTE_ADMIN, workers_restart, ROUTE_BODY_NONE, NULL},
 	{"GET", "/v1/pools", ROUTE_READ, pools_list, ROUTE_BODY_NONE, NULL},
 	{"GET", "/v1/pools/{pool}", ROUTE_READ, pools_get, ROUTE_BODY_NONE, NULL},
 	{"PATCH", "/v1/pools/{pool}", ROUTE_ADMIN, later, ROUTE_BODY_ANY, ROUTE_ANY},
+	{"POST", "/v1/pools/{pool}/pause", ROUTE_ADMIN, pause_pool, ROUTE_BODY_NONE, NULL},
+	{"POST", "/v1/pools/{pool}/resume", ROUTE_ADMIN, pause_resume_pool, ROUTE_BODY_NONE, NULL},
+	{"POST", "/v1/classes/{class}/pause", ROUTE_ADMIN, pause_class, ROUTE_BODY_NONE, NULL},
+	{"POST", "/v1/classes/{class}/resume", ROUTE_ADMIN, pause_resume_class, ROUTE_BODY_NONE, NULL},
+	{"POST", "/v1/nodes/{node}/drain", ROUTE_ADMIN, pause_drain_node, ROUTE_BODY_NONE, NULL},
+	{"POST", "/v1/nodes/{node}/resume", ROUTE_ADMIN, pause_resume_node, ROUTE_BODY_NONE, NULL},
 	{"GET", "/v1/nodes", ROUTE_READ, nodes_list, ROUTE_BODY_NONE, NULL},
 	{"GET", "/v1/schedules", ROUTE_READ, later, ROUTE_BODY_ANY, ROUTE_ANY},
 	{"GET", "/v1/schedules/{name}", ROUTE_READ, later, ROUTE_BODY_ANY, ROUTE_ANY},

@@ -31,7 +31,7 @@ struct route {
 	enum route_role role; /* no row goes without: a function in its place does not compile */
 	void (*function)(struct request *request);
 	enum route_body body;
-	const char *query; /* the one parameter that it knows; NULL: none; ROUTE_ANY: any */
+	const char *query; /* the parameters that it knows, separated by spaces; NULL: none; ROUTE_ANY: any */
 };
 
 enum { ROUTE_ALLOW_MAX = 96 }; /* bytes of an Allow header's value */

@@ -4,6 +4,7 @@
 
 #include "api/audit.h"
 #include "api/events.h"
+#include "api/bulk.h"
 #include "api/idle.h"
 #include "api/link.h"
 #include "api/pace.h"
@@ -25,6 +26,7 @@ struct api {
 	struct trip trip;
 	struct waits waits;
 	struct events events;
+	struct bulks bulks;
 	struct idle idle;
 	struct pace pace;
 	struct request *keyed;  /* requests under an Idempotency-Key that are in hand */

@@ -169,8 +169,7 @@ static void is_cancelled(struct request *request, const struct trip_result *resu
 	is_looked_up(request, result);
 }
 
-/* The {id} of the path, into request->id. Returns false, and answers 404, for what can be no id. */
-static bool read_id(struct request *request)
+bool tasks_read_id(struct request *request)
 {
 	const char *id = request->arguments[0];
 
@@ -201,7 +200,7 @@ void tasks_get(struct request *request)
 	const char *wait = request_query(request, "wait");
 	int64_t wait_ms = 0;
 
-	if (!read_id(request))
+	if (!tasks_read_id(request))
 		return;
 	if (wait && units_parse_duration(wait, &wait_ms) < 0) {
 		problem(request, 400, "wait is no duration such as 500ms, 5s or 1m");
@@ -213,16 +212,14 @@ void tasks_get(struct request *request)
 		tasks_look(request);
 }
 
-/* Tells the worker, if it is one of this node's; another node's scheduler hears of it from the broker, as does ours if the
- * supervisor is behind just now. */
-static void tell_worker(const struct api *api, const char *id)
+void tasks_tell_worker(const struct api *api, const char *id, bool force)
 {
 	struct roll_task running;
 
 	if (!roll_find_task(api->node->scoreboard, id, &running) || running.serial == 0)
 		return;
 	const struct control_request request = {
-		.verb = CONTROL_CANCEL,
+		.verb = force ? CONTROL_FORCE : CONTROL_CANCEL,
 		.row = running.row,
 		.incarnation = running.incarnation,
 		.serial = running.serial,
@@ -237,11 +234,12 @@ void tasks_cancel(struct request *request)
 	struct error error = {""};
 	int64_t until;
 
-	if (!read_id(request))
+	if (!tasks_read_id(request))
 		return;
 	int status = link_begin(&api->link, &until, &error);
 	if (status == 0)
-		status = link_end(&api->link, broker_cancel(api->link.broker, request->id, until, &error), &error);
+		status = link_end(
+			&api->link, broker_cancel(api->link.broker, request->id, false, until, &error), &error);
 	if (status < 0) {
 		problem_broker(request, status, &error);
 		return;
@@ -250,7 +248,7 @@ void tasks_cancel(struct request *request)
 	case BROKER_CANCEL_UNKNOWN: answer_unknown(request); return;
 	case BROKER_CANCEL_OVER: problem(request, 409, "task %s is over", request->id); return;
 	case BROKER_CANCEL_REQUESTED:
-		tell_worker(api, request->id);
+		tasks_tell_worker(api, request->id, false);
 		look(request, is_looked_up);
 		return;
 	case BROKER_CANCEL_DONE: look(request, is_cancelled); return;

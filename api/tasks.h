@@ -13,6 +13,11 @@ void tasks_cancel(struct request *request);
 void tasks_follow(struct request *request, const struct broker_look *look);
 /* Makes the request one that waits so long, 60 s at most. Returns false when it is answered: the broker is away. */
 bool tasks_wait(struct request *request, int64_t wait_ms);
+/* The {id} of the path, into request->id. Returns false, and answers 404, for what can be no id. */
+bool tasks_read_id(struct request *request);
+/* Tells whoever runs the task, if it is a worker of this node, that it is cancelled; force: that it is to be ended at once.
+ * Another node's scheduler hears of it from the broker, as does ours if the supervisor is behind just now. */
+void tasks_tell_worker(const struct api *api, const char *id, bool force);
 
 /* For waits: looks a waiting request's task up again, in the turn's trip. */
 void tasks_look(struct request *request);

@@ -12,4 +12,9 @@ void pools_list(struct request *request);
 void pools_get(struct request *request);
 void nodes_list(struct request *request);
 
+/* The living node of that id as the API shows it, but for `draining`. Owned; NULL when it has answered. */
+json_t *nodes_find(struct request *request, const char *id);
+/* What all living nodes have said of themselves (broker_nodes). Owned; NULL when it has answered. */
+json_t *nodes_ask(struct request *request);
+
 #endif

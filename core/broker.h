@@ -78,6 +78,7 @@ struct broker_turn {
 	const struct broker_outcome *outcomes; /* in batch order */
 	size_t outcome_count;
 	int wait_ms; /* first wait so long for a bell of these queues, in the same write; 0: do not */
+	bool rests;  /* the last one said that it is paused: wait until it is resumed, instead */
 	int stop_fd; /* readable: give up waiting with BROKER_STOPPED; -1: none */
 };
 
@@ -91,6 +92,7 @@ struct broker_lease {
 	struct broker_task *tasks; /* what the slot holds and has not been given before by this sequence's reply; */
 	size_t count;              /* borrows from `reply` */
 	size_t admitted;           /* of these, taken from plain lists just now */
+	bool rests;                /* nothing was taken: the slot's pool or node is paused */
 	void *reply;               /* owned */
 };
 
@@ -199,11 +201,13 @@ enum broker_cancel {
 	BROKER_CANCEL_REQUESTED, /* a worker holds it: noted; who runs it must be told */
 	BROKER_CANCEL_OVER,      /* it had ended */
 };
-int broker_cancel(struct broker *broker, const char *id, int64_t until_mono_ns, struct error *error);
+/* force: if a worker holds it, it is to be ended at once. */
+int broker_cancel(struct broker *broker, const char *id, bool force, int64_t until_mono_ns, struct error *error);
 
-/* Ids whose cancellation is noted and which are still held, as one array of NUL-terminated ids (owned, free()). */
-int broker_cancels(struct broker *broker, int64_t until_mono_ns, char (**ret_ids)[ID_MAX + 1], size_t *ret_count,
-	struct error *error);
+/* Ids whose cancellation is noted and which are still held, as one array of NUL-terminated ids (owned, free()). forced:
+ * those only that are to be ended at once. */
+int broker_cancels(struct broker *broker, bool forced, int64_t until_mono_ns, char (**ret_ids)[ID_MAX + 1],
+	size_t *ret_count, struct error *error);
 
 /* What a task keeps for its next execution: JSON text, kept for 30 days at most. `created_ms` (its head's) tells it from an
  * earlier task of the same id. saved: *ret_json is owned (free()), NULL: nothing. */
@@ -226,6 +230,79 @@ int broker_fd(const struct broker *broker); /* -1 while not connected */
 int broker_next(struct broker *broker, char id[ID_MAX + 1], struct bytes *ret_record);
 /* The same for news: lines `letter id` (enum task_state) or `+ n`: n more. */
 int broker_next_news(struct broker *broker, struct bytes *ret_lines);
+
+/* ---- many tasks ---- */
+
+enum { BROKER_MANY = 1000 }; /* tasks in one of these calls, so that none takes longer than a few ms */
+
+/* Where the tasks of a queue stand; also what a look at them goes through one after another. */
+enum broker_station {
+	BROKER_HELD_BY_WORKERS = 'A',
+	BROKER_IN_LINE = 'P',
+	BROKER_SET_ASIDE = 'H', /* their class is paused */
+	BROKER_SCHEDULED = 'W',
+	BROKER_RETRYING = 'R',
+	BROKER_DEAD = 'D',
+	BROKER_CANCELLED = 'C',
+	BROKER_SUCCEEDED = 'S',
+};
+
+struct broker_position { /* in a place: behind which task to go on; at "": from the start */
+	char at[24], last[TASK_ELEMENT_MAX + 24];
+};
+
+struct broker_entry {
+	struct broker_look look; /* of a bare one: the id */
+	struct broker_position position;
+};
+
+/* One look at a queue's tasks in one place: latest first those that have ended, the others in the order in which they will be
+ * taken. Tasks that come, go and are changed between two looks shift nothing: no other is missed or seen twice. */
+struct broker_page {
+	const char *queue;
+	enum broker_station place;
+	unsigned limit;                  /* most to look at: 1 … BROKER_MANY */
+	bool bare;                       /* ids only */
+	struct broker_position position; /* in and out; out: at "": that was all */
+	/* out: */
+	size_t scanned;
+	struct broker_entry *entries; /* owned */
+	size_t count;
+	void *reply; /* owned */
+};
+int broker_page(struct broker *broker, struct broker_page *page, int64_t until_mono_ns, struct error *error);
+void broker_page_fini(struct broker_page *page);
+
+enum broker_act {
+	BROKER_ACT_RETRY, /* dead and cancelled ones run again */
+	BROKER_ACT_CANCEL,
+	BROKER_ACT_DELETE, /* ended and waiting ones are forgotten */
+};
+
+/* What came of it for one task. */
+enum broker_said {
+	BROKER_SAID_UNKNOWN = '0', /* no such task */
+	BROKER_SAID_DONE = '1',
+	BROKER_SAID_HELD = '2', /* RETRY: it has not ended; CANCEL: noted; DELETE: a worker holds it */
+	BROKER_SAID_OVER = '3', /* RETRY: it has succeeded; CANCEL: it had ended */
+};
+
+/* Does the same to up to BROKER_MANY tasks; said gets a letter for each (enum broker_said). */
+int broker_act(struct broker *broker, enum broker_act act, const char (*ids)[ID_MAX + 1], size_t count, char *said,
+	int64_t until_mono_ns, struct error *error);
+
+/* Forgets up to BROKER_MANY tasks of a queue in one place, without looking at each; IN_LINE: those set aside and documents
+ * in the plain list as well. *ret_more: that was not all. Returns how many. */
+int broker_purge(struct broker *broker, const char *queue, enum broker_station place, bool *ret_more,
+	int64_t until_mono_ns, struct error *error);
+
+/* Lets a "queue", "pool", "class" or "node" of that name rest, or resumes it. Returns 1, or 0 when it was so already. */
+int broker_pause(
+	struct broker *broker, bool on, const char *what, const char *name, int64_t until_mono_ns, struct error *error);
+/* All that rest: {"pool default": null, …}; owned. */
+int broker_paused(struct broker *broker, int64_t until_mono_ns, json_t **ret_paused, struct error *error);
+/* Brings tasks of resumed classes back to their queues. Returns 1 while there are more to bring. */
+int broker_restore(struct broker *broker, int64_t until_mono_ns, struct error *error);
 
 /* ---- the scheduler's ---- */
 
@@ -261,6 +338,7 @@ struct broker_depth {
 	int64_t pending, scheduled, retrying, active /* held by leases */, dead;
 	int64_t succeeded_total, dead_total, cancelled_total;
 	double oldest_age_s; /* of the task that is next in line; 0 when none waits */
+	bool paused;
 };
 
 struct broker_state {

@@ -10,7 +10,7 @@ enum {
 	DUE_MAX = 500,     /* moved in one call */
 	RETAIN_MAX = 1000, /* dropped of one queue and state in one call */
 	NODE_MAX = 32,
-	DEPTH_COLUMNS = 9,
+	DEPTH_COLUMNS = 10,
 };
 
 static int64_t integer_of(const redisReply *reply)
@@ -171,6 +171,7 @@ static void read_depths(const redisReply *reply, struct broker_depth *depths, si
 			.dead_total = integer_of(columns[6]),
 			.cancelled_total = integer_of(columns[7]),
 			.oldest_age_s = (double)integer_of(columns[8]) / 1000,
+			.paused = integer_of(columns[9]) == 1,
 		};
 	}
 }

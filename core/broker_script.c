@@ -25,6 +25,12 @@ EMBED_FILE(nodes_lua, "core/broker/nodes.lua");
 EMBED_FILE(retain_lua, "core/broker/retain.lua");
 EMBED_FILE(depths_lua, "core/broker/depths.lua");
 EMBED_FILE(mark_lua, "core/broker/mark.lua");
+EMBED_FILE(retry_lua, "core/broker/retry.lua");
+EMBED_FILE(delete_lua, "core/broker/delete.lua");
+EMBED_FILE(purge_lua, "core/broker/purge.lua");
+EMBED_FILE(page_lua, "core/broker/page.lua");
+EMBED_FILE(pause_lua, "core/broker/pause.lua");
+EMBED_FILE(restore_lua, "core/broker/restore.lua");
 
 static const struct {
 	const char *begin, *end;
@@ -46,6 +52,12 @@ static const struct {
 	[SCRIPT_RETAIN] = {retain_lua, retain_lua_end},
 	[SCRIPT_DEPTHS] = {depths_lua, depths_lua_end},
 	[SCRIPT_MARK] = {mark_lua, mark_lua_end},
+	[SCRIPT_RETRY] = {retry_lua, retry_lua_end},
+	[SCRIPT_DELETE] = {delete_lua, delete_lua_end},
+	[SCRIPT_PURGE] = {purge_lua, purge_lua_end},
+	[SCRIPT_PAGE] = {page_lua, page_lua_end},
+	[SCRIPT_PAUSE] = {pause_lua, pause_lua_end},
+	[SCRIPT_RESTORE] = {restore_lua, restore_lua_end},
 };
 
 /* What the second line of a script says that shares more than common.lua. */

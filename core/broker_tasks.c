@@ -332,30 +332,32 @@ void broker_batch_fini(struct broker_batch *batch)
 
 /* ---- cancelling ---- */
 
-int broker_cancel(struct broker *broker, const char *id, int64_t until_mono_ns, struct error *error)
+int broker_cancel(struct broker *broker, const char *id, bool force, int64_t until_mono_ns, struct error *error)
 {
 	int status = broker_begin(broker, until_mono_ns, error);
 	if (status < 0)
 		return status;
-	broker_script(broker, SCRIPT_CANCEL, 1);
+	broker_script(broker, SCRIPT_CANCEL, 2);
+	broker_argument_integer(broker, force);
 	broker_argument_text(broker, id);
-	int64_t came_of_it;
-	status = broker_call_integer(broker, until_mono_ns, &came_of_it, error);
+	_cleanup_(broker_reply_free) redisReply *reply = NULL;
+	status = broker_call(broker, until_mono_ns, &reply, error);
 	if (status < 0)
 		return status;
-	if (came_of_it < BROKER_CANCEL_UNKNOWN || came_of_it > BROKER_CANCEL_OVER)
+	struct bytes said = broker_reply_bytes(reply);
+	if (said.length != 1 || said.data[0] < BROKER_SAID_UNKNOWN || said.data[0] > BROKER_SAID_OVER)
 		return broker_surprise(broker, error);
-	return (int)came_of_it;
+	return said.data[0] - BROKER_SAID_UNKNOWN + BROKER_CANCEL_UNKNOWN;
 }
 
-int broker_cancels(struct broker *broker, int64_t until_mono_ns, char (**ret_ids)[ID_MAX + 1], size_t *ret_count,
-	struct error *error)
+int broker_cancels(struct broker *broker, bool forced, int64_t until_mono_ns, char (**ret_ids)[ID_MAX + 1],
+	size_t *ret_count, struct error *error)
 {
 	int status = broker_begin(broker, until_mono_ns, error);
 	if (status < 0)
 		return status;
 	broker_command(broker, "SMEMBERS", 1);
-	broker_argument_key(broker, "cancels", "");
+	broker_argument_key(broker, forced ? "forced" : "cancels", "");
 	_cleanup_(broker_reply_free) redisReply *reply = NULL;
 	status = broker_call(broker, until_mono_ns, &reply, error);
 	if (status < 0)

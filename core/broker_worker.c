@@ -24,8 +24,11 @@ static void append_outcomes(struct broker *broker, const struct broker_outcome *
 
 static void append_bells(struct broker *broker, const struct broker_turn *turn)
 {
-	broker_command(broker, "BLPOP", turn->queue_count + 1);
-	for (size_t i = 0; i < turn->queue_count; i++)
+	const size_t count = turn->rests ? 0 : turn->queue_count;
+	broker_command(broker, "BLPOP", count + turn->rests + 1);
+	if (turn->rests)
+		broker_argument_key(broker, "resumed", "");
+	for (size_t i = 0; i < count; i++)
 		broker_argument_key(broker, "bell:", broker->config->queues[turn->queues[i]].name);
 	char seconds[24];
 	int length = snprintf(seconds, sizeof seconds, "%d.%03d", turn->wait_ms / 1000, turn->wait_ms % 1000);
@@ -93,6 +96,10 @@ static int read_lease(struct broker *broker, redisReply **reply, struct broker_l
 		return broker_surprise(broker, error);
 	redisReply **columns = (*reply)->element;
 	size_t count = columns[1]->elements;
+	if (columns[0]->integer < 0) {
+		*ret_lease = (struct broker_lease){.rests = true};
+		return 0;
+	}
 	struct broker_task *tasks = calloc(count, sizeof *tasks);
 	if (!tasks)
 		return -ENOMEM;

@@ -26,3 +26,8 @@ EXTRA_DIST += $(broker_scripts)
 core/broker_script.$(OBJEXT): $(broker_scripts)
 core/config_broker.$(OBJEXT): $(broker_scripts)
 core/config_places.$(OBJEXT): $(broker_scripts)
+
+# Many tasks, one task, and what rests.
+libcore_a_SOURCES += core/broker_bulk.c core/task_filter.c core/task_filter.h
+broker_scripts += core/broker/delete.lua core/broker/page.lua core/broker/pause.lua core/broker/purge.lua \
+	core/broker/restore.lua core/broker/retry.lua

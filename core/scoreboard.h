@@ -37,7 +37,7 @@ enum {
 	SCOREBOARD_FLIGHT = 32,         /* last tasks of a slot */
 	SCOREBOARD_EXITS = 8,           /* last exits of a slot */
 	SCOREBOARD_REASON_MAX = 256,
-	SCOREBOARD_ROUTES = 64, /* routes of the API that have counters */
+	SCOREBOARD_ROUTES = 128, /* routes of the API that have counters */
 };
 
 #define SCOREBOARD_MEMFD "muster-scoreboard" /* its name in /proc/PID/maps */

@@ -178,6 +178,12 @@ static json_t *usage_value(const struct task_record *record)
 	return NULL;
 }
 
+/* One that was dead and runs again keeps the record of how it died; it means nothing any more. */
+static json_t *error_value(const struct task_facts *facts)
+{
+	return facts->state == TASK_DEAD ? member_value(facts->record->body, "error") : json_null();
+}
+
 /* ---- all together, in CONTRACT's order ---- */
 
 static int set_members(json_t *view, const struct task_facts *facts, const json_t *document)
@@ -200,7 +206,7 @@ static int set_members(json_t *view, const struct task_facts *facts, const json_
 	failed |= set_execution(view, facts);
 	failed |= json_object_set_new(view, "progress", progress_value(facts));
 	failed |= json_object_set_new(view, "result", member_value(record->body, "result"));
-	failed |= json_object_set_new(view, "error", member_value(record->body, "error"));
+	failed |= json_object_set_new(view, "error", error_value(facts));
 	failed |= json_object_set_new(view, "history", history_value(record));
 	failed |= json_object_set_new(view, "usage", usage_value(record));
 	failed |= json_object_set_new(view, "cancel_requested", json_boolean(facts->cancel_requested));

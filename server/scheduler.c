@@ -94,7 +94,7 @@ static int deliver_cancels(struct scheduler *scheduler, struct error *error)
 	char(*ids)[ID_MAX + 1] = NULL;
 	size_t count = 0;
 
-	int status = broker_cancels(scheduler->broker, clock_mono_after(CALL_MS), &ids, &count, error);
+	int status = broker_cancels(scheduler->broker, false, clock_mono_after(CALL_MS), &ids, &count, error);
 	if (status < 0)
 		return status;
 	for (unsigned row = ROW_WORKERS; count > 0 && row < scoreboard->header->row_count; row++) {
@@ -126,6 +126,18 @@ static int retain(struct scheduler *scheduler, struct error *error)
 	return dropped < 0 ? dropped : 0;
 }
 
+/* Tasks of classes that were resumed come back to their queues. */
+static int restore(struct scheduler *scheduler, struct error *error)
+{
+	const int64_t end = clock_mono_ns() + RETAIN_MS * CLOCK_NS_PER_MS;
+	int more;
+
+	do
+		more = broker_restore(scheduler->broker, clock_mono_after(CALL_MS), error);
+	while (more > 0 && clock_mono_ns() < end);
+	return more < 0 ? more : 0;
+}
+
 static int tick(struct scheduler *scheduler, struct error *error)
 {
 	char(*lost)[NODE_ID_MAX + 1] = NULL;
@@ -143,6 +155,8 @@ static int tick(struct scheduler *scheduler, struct error *error)
 	free(lost);
 	if (status == 0)
 		status = deliver_cancels(scheduler, error);
+	if (status == 0)
+		status = restore(scheduler, error);
 	if (status == 0)
 		status = ledger_look(&scheduler->ledger, clock_mono_after(CALL_MS), error);
 	return status == 0 ? retain(scheduler, error) : status;

@@ -355,6 +355,12 @@ static void read_requests(struct supervisor *supervisor, int fd, unsigned asker,
 			supervisor->scoreboard->rows[request.row].cancel =
 				scoreboard_pair(request.incarnation, request.serial);
 			break;
+		case CONTROL_FORCE: /* as if it had been told long ago */
+			supervisor->scoreboard->rows[request.row].cancel =
+				scoreboard_pair(request.incarnation, request.serial);
+			supervisor->slots[request.row].cancel = scoreboard_pair(request.incarnation, request.serial);
+			supervisor->slots[request.row].cancel_at = 0;
+			break;
 		case CONTROL_RELOAD: io_bell_ring(supervisor->node->bell_guardian); break;
 		case CONTROL_VERBS: break;
 		}

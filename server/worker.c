@@ -165,6 +165,7 @@ static bool turn(struct worker *worker, unsigned wanted, bool wait, const struct
 		.outcomes = outcomes,
 		.outcome_count = count + (extra != NULL),
 		.wait_ms = wait_ms,
+		.rests = worker->rests,
 		.stop_fd = wait ? worker->stop_fd : -1,
 	};
 	for (;;) {
@@ -179,6 +180,7 @@ static bool turn(struct worker *worker, unsigned wanted, bool wait, const struct
 	if (answered) {
 		batch_reported(&worker->batch, positions, count);
 		worker->area->broker_at = clock_mono_ns();
+		worker->rests = ret_lease->rests;
 	}
 	if (answered && failures >= AWAY_FAILURES)
 		log_info("broker answers again");

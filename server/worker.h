@@ -64,6 +64,7 @@ struct worker {
 	int64_t timeout_ns;      /* of the task in hand; INT64_MAX: none */
 	int64_t average_ns;      /* moving average of a task's duration; 0: none yet */
 	unsigned wanted;         /* of the last take */
+	bool rests;              /* as the last turn said: its pool or node is paused */
 	int64_t wall_offset_ns;  /* wall − mono, renewed at each take */
 	int64_t born_mono_ns;
 	struct usage usage;

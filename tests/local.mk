@@ -187,6 +187,10 @@ EXTRA_DIST += tests/lua/test_demands.py tests/lua/test_max_active.py tests/lua/t
 # Who may, and what may not be.
 EXTRA_DIST += tests/system/test_audit.py tests/system/test_auth.py tests/system/test_guards.py tests/system/test_tls.py
 
+# Many tasks, and what rests.
+EXTRA_DIST += tests/lua/test_many.py tests/lua/test_pause.py tests/system/test_bulk.py tests/system/test_lists.py \
+	tests/system/test_pause.py
+
 EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/children/feeder.py tests/system/test_run_option.py tests/system/test_services.py tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
 	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py \
 	tests/lua/test_mark.py tests/lua/test_nodes.py tests/lua/test_plain_list.py tests/lua/test_recover.py \

@@ -4,7 +4,8 @@
 -- KEYS    {ns}
 -- ARGV    n (queue list)×n        the plain lists of this database, of all queues
 --         n queue×n               the queues to tell about
--- returns (pending, scheduled, retrying, active, dead, succeeded_total, dead_total, cancelled_total, oldest_ms)… a queue,
+-- returns (pending, scheduled, retrying, active, dead, succeeded_total, dead_total, cancelled_total, oldest_ms,
+--         paused)… a queue,
 --         then unaccounted: submitted + revived − ended − live, over all queues that were ever used;
 --         then when all tasks were deleted behind our back (ms, 0: never; see mark).
 
@@ -52,7 +53,7 @@ local function oldest_ms(queue)
 end
 
 local function waiting(queue)
-	local pending = own_length(queue) - redis.call('SCARD', WITHDRAWN .. queue)
+	local pending = own_length(queue) + own_length(queue, ASIDE) - redis.call('SCARD', WITHDRAWN .. queue)
 	return pending, redis.call('ZCARD', SCHEDULED .. queue), redis.call('ZCARD', RETRYING .. queue)
 end
 
@@ -60,7 +61,7 @@ local function count_ended()
 	local ended = 0
 	for name, value in pairs(counters) do
 		local state = name:match('^(%a+) ')
-		if state == 'succeeded' or state == 'dead' or state == 'cancelled' then
+		if state == 'succeeded' or state == 'dead' or state == 'cancelled' or state == 'deleted' then
 			ended = ended + value
 		end
 	end
@@ -84,6 +85,7 @@ for _, queue in ipairs(queues) do
 	add(counters['dead ' .. queue] or 0)
 	add(counters['cancelled ' .. queue] or 0)
 	add(pending > 0 and oldest_ms(queue) or 0)
+	add(redis.call('SISMEMBER', PAUSED, 'queue ' .. queue))
 end
 for _, queue in ipairs(redis.call('SMEMBERS', QUEUES)) do
 	local pending, scheduled, retrying = waiting(queue)

@@ -9,6 +9,10 @@ local RETAINED, EXPIRING, UNIQUE = ns .. ':retained', ns .. ':expiring', ns .. '
 local LIMITED, HOLDERS = ns .. ':limited', ns .. ':holders:' -- queues with a max_active; the slots that hold one of theirs
 local ALIVE, NODES = ns .. ':alive', ns .. ':nodes'
 local RETRYING = ns .. ':retrying:'
+local FORCED = ns .. ':forced' -- of the cancelled ones that are held: to be ended at once
+local PAUSED, RESUMED = ns .. ':paused', ns .. ':resumed'
+local ASIDE, RESTORE = ns .. ':aside:', ns .. ':restore' -- tasks of paused classes; how many of a line's come back
+local HUSKS = ns .. ':husks:' -- deleted ids that still stand in the list of succeeded ones
 local ENDED = { S = 'succeeded', D = 'dead', C = 'cancelled' }
 
 local function read_outcomes(position)
@@ -29,13 +33,13 @@ local function without_ticket(element)
 	return mark and element:sub(1, mark - 1) or element
 end
 
+local function element_with(id, executions)
+	return executions == 0 and id or id .. '~' .. digits(executions)
+end
+
 -- The element under which a task waits or is held, by its record (nil or false: none).
 local function element_of(id, record)
-	local executions = record and record:match('^%a (%d+)')
-	if not executions or executions == '0' then
-		return id
-	end
-	return id .. '~' .. executions
+	return element_with(id, tonumber(record and record:match('^%a (%d+)') or 0))
 end
 
 local function queue_of(stored)
@@ -67,11 +71,12 @@ local function lines_of(queue)
 	return lines
 end
 
--- How many elements stand in the lists of a queue, withdrawn ones among them.
-local function own_length(queue)
-	local length = redis.call('LLEN', QUEUE .. queue)
+-- How many elements stand in the lists of a queue (or, prefix ASIDE, stand aside), withdrawn ones among them.
+local function own_length(queue, prefix)
+	prefix = prefix or QUEUE
+	local length = redis.call('LLEN', prefix .. queue)
 	for level in levels_of(queue):gmatch('%d') do
-		length = length + redis.call('LLEN', QUEUE .. queue .. ':' .. level)
+		length = length + redis.call('LLEN', prefix .. queue .. ':' .. level)
 	end
 	return length
 end
@@ -203,6 +208,20 @@ local function note_ended(letter, queue, ids, now)
 	redis.call('HINCRBY', COUNTERS, name .. ' ' .. queue, #ids)
 end
 
+-- Takes ids off the old end of the list of succeeded tasks. Returns how many, and those that were not deleted meanwhile.
+local function pop_succeeded(queue, count)
+	local popped, ids = redis.call('LPOP', ns .. ':succeeded:' .. queue, count) or {}, {}
+	if redis.call('EXISTS', HUSKS .. queue) == 0 then
+		return #popped, popped
+	end
+	for _, id in ipairs(popped) do
+		if redis.call('SREM', HUSKS .. queue, id) == 0 then
+			ids[#ids + 1] = id
+		end
+	end
+	return #popped, ids
+end
+
 local function append(groups, name, value)
 	local group = groups[name]
 	if group then
@@ -261,9 +280,12 @@ local function settle(slot, lease, outcomes, lists, now)
 			kept.lines[#kept.lines + 1] = line
 		else
 			local letter, id = record:sub(1, 1), id_of(element)
-			if cancels and redis.call('SREM', CANCELS, id) == 1 and not ENDED[letter] then
-				record = cancelled_record(letter == 'B' and redis.call('HGET', RUNS, id) or record, now)
-				letter = 'C'
+			if cancels and redis.call('SREM', CANCELS, id) == 1 then
+				redis.call('SREM', FORCED, id)
+				if not ENDED[letter] then
+					record = cancelled_record(letter == 'B' and redis.call('HGET', RUNS, id) or record, now)
+					letter = 'C'
+				end
 			end
 			count.settled = count.settled + 1
 			if news then

@@ -70,7 +70,9 @@ local function retain_succeeded(queue, keep_ms, max)
 			count = count + 1
 		end
 	end
-	forget(redis.call('LPOP', key, count))
+	local popped, ids = pop_succeeded(queue, count)
+	forget(ids)
+	dropped = dropped + popped - #ids
 end
 
 local function retain_sorted(key, keep_ms, max)

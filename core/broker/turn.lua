@@ -8,7 +8,8 @@
 --                                 `queue share max`: also no more than max at once, over all slots; share 0: any
 --         (element record)…       outcomes; record "B": give back uncounted
 -- returns {admitted, elements, stored values of :tasks, records of :runs (false: none)} of what was taken just now, or
---         what the same sequence took when it was called before, counting nothing twice.
+--         what the same sequence took when it was called before, counting nothing twice. admitted -1: the slot's pool or
+--         node is paused.
 --         GONE: this generation was recovered, or a later call has overtaken this one. HELD: an older one holds something.
 -- want is what the slot may hold afterwards; what it keeps counts. An outcome of an element that it does not hold changes
 -- nothing and is counted as lost.
@@ -65,11 +66,47 @@ local function extend_node()
 	end
 end
 
+-- What is paused: queues are passed over, classes looked for in what is taken, a pool or a node takes nothing.
+local rests, classes = false, nil
+local function heed_pauses()
+	local node, pool = slot:match('^([^/]+)/([^/]+)/')
+	local paused = {}
+	for _, entry in ipairs(redis.call('SMEMBERS', PAUSED)) do
+		local what, name = entry:match('^(%a+) (.*)$')
+		paused[entry] = true
+		if what == 'class' then
+			classes = classes or {}
+			classes[name] = true
+		end
+	end
+	rests = paused['pool ' .. pool] or paused['node ' .. node] or false
+	local open, open_shares = {}, {}
+	for i, queue in ipairs(queues) do
+		if not rests and not paused['queue ' .. queue] then
+			open[#open + 1] = queue
+			open_shares[#open] = shares[i]
+		end
+	end
+	queues, shares = open, open_shares
+end
+
 local taken = { elements = {}, lines = {}, admitted = 0, more = false }
 
 local function keep_taken(line, element)
 	taken.elements[#taken.elements + 1] = element
 	taken.lines[#taken.lines + 1] = line
+end
+
+-- Sets a task aside whose class is paused. Scripts read documents in this one case, and never write one.
+local function goes_aside(line, element)
+	local stored = redis.call('HGET', TASKS, id_of(element))
+	local whole, document = pcall(cjson.decode, stored and stored:match('\n(.*)$') or '')
+	if not whole or type(document) ~= 'table' or not classes[document.class or false] then
+		return false
+	end
+	redis.call('LPUSH', ASIDE .. line, element)
+	taken.more = true
+	return true
 end
 
 -- Takes over the popped elements that were not cancelled meanwhile. Returns how many.
@@ -78,7 +115,8 @@ local function keep_popped(line, queue, popped)
 	local count = 0
 	for _, element in ipairs(popped) do
 		element = without_ticket(element)
-		if not withdrawn or redis.call('SREM', WITHDRAWN .. queue, element) == 0 then
+		local stays = not withdrawn or redis.call('SREM', WITHDRAWN .. queue, element) == 0
+		if stays and not (classes and goes_aside(line, element)) then
 			keep_taken(line, element)
 			count = count + 1
 		end
@@ -108,7 +146,9 @@ local function admit(queue, list, room)
 		return 0
 	end
 	for _, id in ipairs(make_tasks(queue, documents, id_base, taken.admitted, now)) do
-		keep_taken(queue, id)
+		if not (classes and goes_aside(queue, id)) then
+			keep_taken(queue, id)
+		end
 	end
 	taken.admitted = taken.admitted + #documents
 	redis.call('HINCRBY', COUNTERS, 'taken ' .. queue, #documents)
@@ -218,6 +258,9 @@ if count.settled < outcome_count then
 	redis.call('HINCRBY', COUNTERS, 'lost', outcome_count - count.settled)
 end
 local room = want - #kept.elements
+if want > 0 and redis.call('EXISTS', PAUSED) == 1 then
+	heed_pauses()
+end
 
 -- Whether as many of the queue's tasks are held as may be.
 local function is_at_limit(queue)
@@ -281,4 +324,7 @@ if taken.more or #taken.elements >= room then
 	end
 end
 write_lease(kept)
+if rests then
+	return { -1, {}, {}, {} }
+end
 return answer(taken.elements, taken.admitted)

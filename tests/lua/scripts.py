@@ -100,7 +100,42 @@ class Broker:
         return state if stored is not None else None
 
     def cancel(self, id):
-        return self.call("cancel", id)
+        return int(self.call("cancel", 0, id))
+
+    def retry(self, *ids):
+        return self.call("retry", *self._lists(), *ids)
+
+    def delete(self, *ids):
+        return self.call("delete", *ids)
+
+    def purge(self, state, queue="default", limit=1000):
+        return self.call("purge", queue, state, limit, *self._lists())
+
+    def pause(self, what, name, on=True):
+        return self.call("pause", int(on), what, name, *self._lists())
+
+    def resume(self, what, name):
+        return self.pause(what, name, False)
+
+    def restore(self, limit=1000):
+        return self.call("restore", limit)
+
+    def page(self, place, at="", last="", limit=1000, bare=0, queue="default"):
+        """(ids, at, last, scanned); every task's own position in between as well."""
+        answer = self.call("page", queue, place, at, last, limit, bare)
+        entries = [answer[i:i + 6] for i in range(3, len(answer), 6)]
+        return [entry[0] for entry in entries], answer[1], answer[2], answer[0], entries
+
+    def pages(self, place, limit, between=lambda: None, **options):
+        """All ids, page by page."""
+        found, at, last = [], "", ""
+        while True:
+            ids, at, last, scanned, _ = self.page(place, at, last, limit, **options)
+            assert scanned <= limit
+            found += ids
+            if at == "":
+                return found
+            between()
 
     def due(self, limit=500):
         return self.call("due", limit, *self._lists(), len(self.queues), *self.queues)
@@ -110,9 +145,9 @@ class Broker:
                          *(part for queue in self.queues for part in (queue, succeeded, dead, cancelled, maximum)))
 
     def depths(self):
-        names = "pending scheduled retrying active dead succeeded_total dead_total cancelled_total oldest_ms".split()
+        names = "pending scheduled retrying active dead succeeded_total dead_total cancelled_total oldest_ms paused".split()
         answer = self.call("depths", *self._lists(), len(self.queues), *self.queues)
-        depths = {queue: dict(zip(names, answer[9 * i:])) for i, queue in enumerate(self.queues)}
+        depths = {queue: dict(zip(names, answer[10 * i:])) for i, queue in enumerate(self.queues)}
         return depths, answer[-2]
 
     def unaccounted(self):

@@ -17,6 +17,7 @@ def test_every_place_is_counted(broker):
     broker.cancel("f")
     depths, unaccounted = broker.depths()
     oldest = depths["default"].pop("oldest_ms")
+    assert depths["default"].pop("paused") == 0
     assert depths["default"] == {"pending": 1, "scheduled": 1, "retrying": 1, "active": 2, "dead": 1,
                                  "succeeded_total": 1, "dead_total": 1, "cancelled_total": 1}
     assert depths["mail"]["pending"] == 1 and depths["mail"]["active"] == 0

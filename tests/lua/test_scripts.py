@@ -20,7 +20,7 @@ def test_it_loads_and_says_what_it_takes_and_returns(broker, name):
         assert re.search(rf"^-- {word}\b", comment, re.M), word
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "turn"])  # it looks for paused classes
 def test_it_never_looks_into_a_document(name):
     assert not re.search(r"cjson|cmsgpack|struct\.", script_text(name))
 

@@ -72,7 +72,7 @@ static int recover(void)
 static int cancel(void)
 {
 	struct error error;
-	int status = broker_cancel(broker, "a", soon(), &error);
+	int status = broker_cancel(broker, "a", false, soon(), &error);
 
 	return status > 0 ? 0 : status;
 }
@@ -82,7 +82,7 @@ static int hear_of_cancels(void)
 	char(*ids)[ID_MAX + 1] = NULL;
 	size_t count;
 	struct error error;
-	int status = broker_cancels(broker, soon(), &ids, &count, &error);
+	int status = broker_cancels(broker, false, soon(), &ids, &count, &error);
 
 	if (status == 0)
 		free(ids);

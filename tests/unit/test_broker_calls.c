@@ -216,16 +216,16 @@ static void test_cancelling(void **state)
 	assert_int_equal(broker_turn(broker, &turn, soon(), &lease, NULL), 0);
 	broker_lease_fini(&lease);
 	submit("waits");
-	assert_int_equal(broker_cancel(broker, "nobody", soon(), NULL), BROKER_CANCEL_UNKNOWN);
-	assert_int_equal(broker_cancel(broker, "waits", soon(), NULL), BROKER_CANCEL_DONE);
-	assert_int_equal(broker_cancel(broker, "waits", soon(), NULL), BROKER_CANCEL_OVER);
-	assert_int_equal(broker_cancel(broker, "held", soon(), NULL), BROKER_CANCEL_REQUESTED);
+	assert_int_equal(broker_cancel(broker, "nobody", false, soon(), NULL), BROKER_CANCEL_UNKNOWN);
+	assert_int_equal(broker_cancel(broker, "waits", false, soon(), NULL), BROKER_CANCEL_DONE);
+	assert_int_equal(broker_cancel(broker, "waits", false, soon(), NULL), BROKER_CANCEL_OVER);
+	assert_int_equal(broker_cancel(broker, "held", false, soon(), NULL), BROKER_CANCEL_REQUESTED);
 	assert_int_equal(look_at("waits").state, TASK_CANCELLED);
 	assert_true(look_at("held").cancel_requested);
 
 	char(*ids)[ID_MAX + 1];
 	size_t count;
-	assert_int_equal(broker_cancels(broker, soon(), &ids, &count, NULL), 0);
+	assert_int_equal(broker_cancels(broker, false, soon(), &ids, &count, NULL), 0);
 	assert_int_equal(count, 1);
 	assert_string_equal(ids[0], "held");
 	free(ids);
@@ -264,8 +264,8 @@ static void test_announcements(void **state)
 	struct broker_batch batch = {.looks = looks, .look_count = 2};
 	assert_int_equal(broker_batch(broker, &batch, soon(), NULL), 0);
 	broker_batch_fini(&batch);
-	assert_int_equal(broker_cancel(broker, "a", soon(), NULL), BROKER_CANCEL_DONE);
-	assert_int_equal(broker_cancel(broker, "b", soon(), NULL), BROKER_CANCEL_DONE);
+	assert_int_equal(broker_cancel(broker, "a", false, soon(), NULL), BROKER_CANCEL_DONE);
+	assert_int_equal(broker_cancel(broker, "b", false, soon(), NULL), BROKER_CANCEL_DONE);
 	for (const char *expected = "a"; *expected <= 'b'; expected = *expected == 'a' ? "b" : "c") {
 		int status;
 		while ((status = broker_next(listener, id, &record)) == 0)
@@ -430,7 +430,7 @@ static void test_depths_and_retention(void **state)
 	submit("b");
 	redis("LPUSH", "prod:jobs", "1", "2");
 	redis("CONFIG", "SET", "maxmemory", "100000000");
-	assert_int_equal(broker_cancel(broker, "a", soon(), NULL), BROKER_CANCEL_DONE);
+	assert_int_equal(broker_cancel(broker, "a", false, soon(), NULL), BROKER_CANCEL_DONE);
 	assert_int_equal(broker_depths(broker, depths, &now, soon(), NULL), 0);
 	redis("CONFIG", "SET", "maxmemory", "0");
 	assert_int_equal(depths[QUEUE_DEFAULT].pending, 1);
