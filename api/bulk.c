@@ -37,6 +37,10 @@ const struct bulk_kind bulk_kinds[BULK_ACTIONS] = {
 		.act = BROKER_ACT_DELETE,
 		.stations = "PHWRSDC",
 		.refusal = "what is in workers' hands cannot be deleted: cancel it"},
+	[BULK_MOVE] = {.done = "moved",
+		.stations = "PHWR",
+		.fallback = "PHWR",
+		.refusal = "only tasks that wait can be moved: pending, scheduled, retrying"},
 };
 
 /* ---- one step ---- */
@@ -142,6 +146,20 @@ static void note_done(struct bulk *bulk, size_t count)
 	}
 }
 
+static int act(struct bulk *bulk, size_t count, int64_t until, struct error *error)
+{
+	struct broker *broker = bulk->request->api->link.broker;
+	const struct broker_change move = {.queue = bulk->filter.to, .priority = -1, .run_at_ms = -1};
+
+	int status =
+		bulk->action == BULK_MOVE
+			? broker_change(broker, &move, bulk->ids, count, bulk->said, until, error)
+			: broker_act(broker, bulk_kinds[bulk->action].act, bulk->ids, count, bulk->said, until, error);
+	if (status == 0)
+		note_done(bulk, count);
+	return status;
+}
+
 static int look_and_act(struct bulk *bulk, int64_t most, int64_t until, struct error *error)
 {
 	struct broker *broker = bulk->request->api->link.broker;
@@ -164,10 +182,9 @@ static int look_and_act(struct bulk *bulk, int64_t most, int64_t until, struct e
 	size_t count = pick(bulk, &page, most);
 	broker_page_fini(&page);
 	if (!bulk->filter.dry_run && count > 0) {
-		status = broker_act(broker, bulk_kinds[bulk->action].act, bulk->ids, count, bulk->said, until, error);
+		status = act(bulk, count, until, error);
 		if (status < 0)
 			return status;
-		note_done(bulk, count);
 	}
 	if (bulk->position.at[0] == '\0')
 		advance(bulk);
@@ -229,12 +246,17 @@ static void answer(struct bulk *bulk)
 				bulk->filter.dry_run, "next_cursor", cursor));
 }
 
-/* Lists leave out what their caller may not see. */
-static void pass_hidden_queues(struct bulk *bulk)
+/* Lists leave out what their caller may not see, and what is moved is not looked for where it was moved to. */
+static bool is_passed_over(const struct bulk *bulk)
 {
-	const struct config *config = bulk->request->api->node->config;
+	const char *name = bulk->request->api->node->config->queues[bulk->queue].name;
 
-	while (!is_over(bulk) && !access_sees_queue(bulk->request, config->queues[bulk->queue].name)) {
+	return !access_sees_queue(bulk->request, name) || (bulk->filter.to && strcmp(name, bulk->filter.to) == 0);
+}
+
+static void pass_over(struct bulk *bulk)
+{
+	while (!is_over(bulk) && is_passed_over(bulk)) {
 		bulk->position = (struct broker_position){"", ""};
 		bulk->station = 0;
 		bulk->queue++;
@@ -248,7 +270,7 @@ static bool go_on(struct bulk *bulk, int64_t now)
 	int64_t most = room(bulk, now);
 
 	bulk->next_at_mono_ns = 0;
-	pass_hidden_queues(bulk);
+	pass_over(bulk);
 	if (most > 0 && !is_over(bulk)) {
 		int status = step(bulk, most, &error);
 		if (status < 0) {
@@ -328,6 +350,11 @@ void bulk_cancel(struct request *request)
 void bulk_delete(struct request *request)
 {
 	begin(request, BULK_DELETE, NULL);
+}
+
+void bulk_move(struct request *request)
+{
+	begin(request, BULK_MOVE, NULL);
 }
 
 void bulk_list_queue(struct request *request)

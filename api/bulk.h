@@ -1,4 +1,4 @@
-/* bulk: calls on many tasks, all with one filter: list, retry, cancel, delete.
+/* bulk: calls on many tasks, all with one filter: list, retry, cancel, delete, move.
  *
  * However many tasks a filter is about, no call to the broker looks at more than a thousand: a call that is not done after
  * its first step is suspended, and the loop does one step of each such call a turn, between everything else. What one call
@@ -25,6 +25,7 @@ void bulk_list(struct request *request);
 void bulk_retry(struct request *request);
 void bulk_cancel(struct request *request);
 void bulk_delete(struct request *request);
+void bulk_move(struct request *request);
 /* … and over the queue that the path names. */
 void bulk_list_queue(struct request *request);
 void bulk_retry_queue(struct request *request);

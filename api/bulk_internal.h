@@ -6,7 +6,7 @@
 #include "core/broker.h"
 #include "core/task_filter.h"
 
-enum bulk_action { BULK_LIST, BULK_RETRY, BULK_CANCEL, BULK_DELETE, BULK_ACTIONS };
+enum bulk_action { BULK_LIST, BULK_RETRY, BULK_CANCEL, BULK_DELETE, BULK_MOVE, BULK_ACTIONS };
 
 struct bulk_kind {
 	const char *done;     /* the answer's member that counts what was done */

@@ -1,9 +1,9 @@
+#include "api/body.h"
 #include "api/bulk_internal.h"
 #include "api/problem.h"
 #include "api/route.h"
 #include "api/state.h"
 #include "core/clock.h"
-#include "core/document.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -85,24 +85,6 @@ static json_t *query_object(const struct request *request)
 	return object;
 }
 
-/* Returns NULL when it has answered. */
-static json_t *body_object(struct request *request)
-{
-	json_t *object = NULL;
-	struct error error;
-
-	if (request->body.length == 0)
-		return json_object();
-	int status = document_parse(request->body.data, request->body.length, DOCUMENT_STRICT, &object, &error);
-	if (status == -EBADMSG)
-		problem(request, 400, "%s", error.text);
-	else if (status == -EINVAL)
-		problem(request, 422, "%s", error.text);
-	else if (status < 0)
-		problem_broker(request, status, NULL);
-	return object;
-}
-
 /* ---- what holds across members ---- */
 
 static bool is_in_query(const struct request *request)
@@ -145,7 +127,7 @@ static void choose_queues(
 		schema_fault(faults, "/queue", "\"queue\": there is no queue \"%.64s\", see /v1/queues", name);
 }
 
-static void check_members(struct bulk *bulk, struct schema_faults *faults)
+static void check_members(struct bulk *bulk, const struct config *config, struct schema_faults *faults)
 {
 	struct task_filter *filter = &bulk->filter;
 
@@ -158,8 +140,14 @@ static void check_members(struct bulk *bulk, struct schema_faults *faults)
 		schema_fault(faults, "", "say which tasks: with no filter at all, everything would be cancelled");
 	if (bulk->action == BULK_LIST && (filter->dry_run || filter->rate != SCHEMA_NONE))
 		schema_fault(faults, "", "\"rate\" and \"dry_run\" mean nothing to a list");
-	if (filter->to)
+	if (filter->to && bulk->action != BULK_MOVE)
 		schema_fault(faults, "/to", "\"to\" is for moving tasks to another queue");
+	if (bulk->action == BULK_MOVE && !filter->to)
+		schema_fault(faults, "/to", "\"to\" is missing: the queue to move to");
+	if (filter->to && config_find_queue(config, filter->to, strlen(filter->to)) < 0)
+		schema_fault(faults, "/to", "\"to\": there is no queue \"%.64s\", see /v1/queues", filter->to);
+	if (bulk->action == BULK_MOVE && filter->queue && strcmp(filter->queue, filter->to ? filter->to : "") == 0)
+		schema_fault(faults, "/to", "\"to\" is where they are");
 	bulk->purges = bulk->action == BULK_DELETE && task_filter_is_plain(filter) && !filter->dry_run &&
 		       filter->limit == SCHEMA_NONE && filter->rate == SCHEMA_NONE;
 	if (bulk->purges && strcmp(bulk->stations, "PH") == 0)
@@ -177,7 +165,7 @@ static bool fill(struct bulk *bulk, const json_t *object, const char *path_queue
 	if (status == 0) {
 		choose_stations(bulk, &faults);
 		choose_queues(bulk, config, path_queue, &faults);
-		check_members(bulk, &faults);
+		check_members(bulk, config, &faults);
 	}
 	bool good = status == 0 && faults.count == 0;
 	if (status == -ENOMEM)
@@ -200,7 +188,7 @@ struct bulk *bulk_read(struct request *request, enum bulk_action action, const c
 		problem(request, 404, "there is no queue %s", path_queue);
 		return NULL;
 	}
-	json_auto_t *object = is_in_query(request) ? query_object(request) : body_object(request);
+	json_auto_t *object = is_in_query(request) ? query_object(request) : body_json(request);
 	if (!object)
 		return NULL;
 	struct bulk *bulk = calloc(1, sizeof *bulk);

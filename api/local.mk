@@ -17,5 +17,5 @@ EXTRA_DIST += $(dashboard)
 api/page.$(OBJEXT): $(dashboard)
 
 # Many tasks, one task, and what rests.
-libapi_a_SOURCES += api/bulk.c api/bulk.h api/bulk_internal.h api/bulk_query.c api/one_task.c api/one_task.h \
-	api/pause.c api/pause.h
+libapi_a_SOURCES += api/body.c api/body.h api/bulk.c api/bulk.h api/bulk_internal.h api/bulk_query.c \
+	api/handlers.c api/one_task.c api/one_task.h api/pause.c api/pause.h api/why.c

@@ -177,6 +177,13 @@ static bool is_refused(struct request *request, const struct trip_result *result
 	return false;
 }
 
+void tasks_submit_single(struct request *request)
+{
+	request->tasks = &request->single;
+	request->task_count = 1;
+	trip_add(&request->api->trip, request, one_is_stored);
+}
+
 static void many_are_stored(struct request *request, const struct trip_result *result)
 {
 	if (result->status < 0) {

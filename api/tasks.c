@@ -16,8 +16,7 @@
 
 static const int64_t longest_wait_ms = 60 * 1000; /* the broker watches for 120 s */
 
-/* Executions that the document allows, for a task that neither its head nor its record says it of. */
-static int document_max_attempts(const struct config *config, const struct task_head *head)
+int tasks_max_attempts(const struct config *config, const struct task_head *head)
 {
 	int queue = config_find_queue(config, head->queue, strlen(head->queue));
 	struct task_order order;
@@ -61,7 +60,7 @@ json_t *tasks_view(const struct api *api, const struct broker_look *look)
 		.progress = -1,
 	};
 	if (head.max_attempts == 0 && record.max_attempts == 0)
-		facts.max_attempts = document_max_attempts(api->node->config, &head);
+		facts.max_attempts = tasks_max_attempts(api->node->config, &head);
 	add_running(api, &facts, &running, worker);
 	json_t *view = task_view(&facts);
 	task_record_fini(&record);
@@ -228,18 +227,30 @@ void tasks_tell_worker(const struct api *api, const char *id, bool force)
 		log_warn("supervisor is behind, the scheduler will pass on the cancellation", LOG_TEXT("task", id));
 }
 
+static bool read_force(struct request *request, bool *ret_force)
+{
+	const char *value = request_query(request, "force");
+
+	*ret_force = value && (value[0] == '\0' || strcmp(value, "true") == 0);
+	if (!value || *ret_force || strcmp(value, "false") == 0)
+		return true;
+	problem(request, 400, "force is true or false");
+	return false;
+}
+
 void tasks_cancel(struct request *request)
 {
 	struct api *api = request->api;
 	struct error error = {""};
 	int64_t until;
+	bool force;
 
-	if (!tasks_read_id(request))
+	if (!tasks_read_id(request) || !read_force(request, &force))
 		return;
 	int status = link_begin(&api->link, &until, &error);
 	if (status == 0)
 		status = link_end(
-			&api->link, broker_cancel(api->link.broker, request->id, false, until, &error), &error);
+			&api->link, broker_cancel(api->link.broker, request->id, force, until, &error), &error);
 	if (status < 0) {
 		problem_broker(request, status, &error);
 		return;
@@ -248,7 +259,7 @@ void tasks_cancel(struct request *request)
 	case BROKER_CANCEL_UNKNOWN: answer_unknown(request); return;
 	case BROKER_CANCEL_OVER: problem(request, 409, "task %s is over", request->id); return;
 	case BROKER_CANCEL_REQUESTED:
-		tasks_tell_worker(api, request->id, false);
+		tasks_tell_worker(api, request->id, force);
 		look(request, is_looked_up);
 		return;
 	case BROKER_CANCEL_DONE: look(request, is_cancelled); return;

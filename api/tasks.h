@@ -13,6 +13,11 @@ void tasks_cancel(struct request *request);
 void tasks_follow(struct request *request, const struct broker_look *look);
 /* Makes the request one that waits so long, 60 s at most. Returns false when it is answered: the broker is away. */
 bool tasks_wait(struct request *request, int64_t wait_ms);
+/* Executions that the document allows, for a task that neither its head nor its record says it of. */
+int tasks_max_attempts(const struct config *config, const struct task_head *head);
+/* Submits request->single, whose document stays where it is until the request is answered. */
+void tasks_submit_single(struct request *request);
+
 /* The {id} of the path, into request->id. Returns false, and answers 404, for what can be no id. */
 bool tasks_read_id(struct request *request);
 /* Tells whoever runs the task, if it is a worker of this node, that it is cancelled; force: that it is to be ended at once.

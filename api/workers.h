@@ -10,7 +10,9 @@ void workers_get(struct request *request);
 void workers_restart(struct request *request);
 void pools_list(struct request *request);
 void pools_get(struct request *request);
+void pools_scale(struct request *request);
 void nodes_list(struct request *request);
+void handlers_list(struct request *request);
 
 /* The living node of that id as the API shows it, but for `draining`. Owned; NULL when it has answered. */
 json_t *nodes_find(struct request *request, const char *id);

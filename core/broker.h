@@ -291,6 +291,22 @@ enum broker_said {
 int broker_act(struct broker *broker, enum broker_act act, const char (*ids)[ID_MAX + 1], size_t count, char *said,
 	int64_t until_mono_ns, struct error *error);
 
+struct broker_change {     /* of tasks that wait */
+	const char *queue; /* NULL: as it is */
+	int priority;      /* -1: as it is */
+	int64_t run_at_ms; /* wall; 0: at once; -1: as it is */
+};
+/* Said as by broker_act; HELD: a worker holds it, OVER: it had ended. */
+int broker_change(struct broker *broker, const struct broker_change *change, const char (*ids)[ID_MAX + 1],
+	size_t count, char *said, int64_t until_mono_ns, struct error *error);
+
+struct broker_why {                 /* what stands between a task that waits and its worker */
+	char slot[TASK_WORKER_MAX]; /* that holds it; "": none does */
+	int64_t ahead;              /* tasks that will be taken before it; -1: not known */
+};
+int broker_why(
+	struct broker *broker, const char *id, int64_t until_mono_ns, struct broker_why *ret_why, struct error *error);
+
 /* Forgets up to BROKER_MANY tasks of a queue in one place, without looking at each; IN_LINE: those set aside and documents
  * in the plain list as well. *ret_more: that was not all. Returns how many. */
 int broker_purge(struct broker *broker, const char *queue, enum broker_station place, bool *ret_more,

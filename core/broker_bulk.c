@@ -119,6 +119,23 @@ void broker_page_fini(struct broker_page *page)
 
 /* ---- acting ---- */
 
+/* Runs what was begun; its answer is a letter for each task. */
+static int run_for_letters(struct broker *broker, const char (*ids)[ID_MAX + 1], size_t count, char *said,
+	int64_t until_mono_ns, struct error *error)
+{
+	for (size_t i = 0; i < count; i++)
+		broker_argument_text(broker, ids[i]);
+	_cleanup_(broker_reply_free) redisReply *reply = NULL;
+	int status = broker_call(broker, until_mono_ns, &reply, error);
+	if (status < 0)
+		return status;
+	struct bytes letters = broker_reply_bytes(reply);
+	if (!letters.data || letters.length != count)
+		return broker_surprise(broker, error);
+	memcpy(said, letters.data, count);
+	return 0;
+}
+
 static void append_act(struct broker *broker, enum broker_act act, size_t count)
 {
 	switch (act) {
@@ -144,16 +161,51 @@ int broker_act(struct broker *broker, enum broker_act act, const char (*ids)[ID_
 	if (status < 0)
 		return status;
 	append_act(broker, act, count);
-	for (size_t i = 0; i < count; i++)
-		broker_argument_text(broker, ids[i]);
+	return run_for_letters(broker, ids, count, said, until_mono_ns, error);
+}
+
+static void append_unless(struct broker *broker, int64_t number, int64_t absent)
+{
+	if (number == absent)
+		broker_argument_text(broker, "");
+	else
+		broker_argument_integer(broker, number);
+}
+
+int broker_change(struct broker *broker, const struct broker_change *change, const char (*ids)[ID_MAX + 1],
+	size_t count, char *said, int64_t until_mono_ns, struct error *error)
+{
+	assert(count <= BROKER_MANY);
+	if (count == 0)
+		return 0;
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_script(broker, SCRIPT_CHANGE, 3 + broker_list_arguments(broker) + count);
+	broker_argument_text(broker, change->queue ? change->queue : "");
+	append_unless(broker, change->priority, -1);
+	append_unless(broker, change->run_at_ms, -1);
+	broker_append_lists(broker);
+	return run_for_letters(broker, ids, count, said, until_mono_ns, error);
+}
+
+int broker_why(
+	struct broker *broker, const char *id, int64_t until_mono_ns, struct broker_why *ret_why, struct error *error)
+{
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_script(broker, SCRIPT_WHY, 1);
+	broker_argument_text(broker, id);
 	_cleanup_(broker_reply_free) redisReply *reply = NULL;
 	status = broker_call(broker, until_mono_ns, &reply, error);
 	if (status < 0)
 		return status;
-	struct bytes letters = broker_reply_bytes(reply);
-	if (!letters.data || letters.length != count)
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 2 ||
+		reply->element[1]->type != REDIS_REPLY_INTEGER ||
+		copy_text(reply->element[0], ret_why->slot, sizeof ret_why->slot) < 0)
 		return broker_surprise(broker, error);
-	memcpy(said, letters.data, count);
+	ret_why->ahead = reply->element[1]->integer;
 	return 0;
 }
 

@@ -34,6 +34,8 @@ enum broker_script {
 	SCRIPT_PAGE,
 	SCRIPT_PAUSE,
 	SCRIPT_RESTORE,
+	SCRIPT_CHANGE,
+	SCRIPT_WHY,
 	SCRIPT_COUNT,
 	SCRIPT_NONE = -1, /* a plain command */
 };

@@ -31,6 +31,8 @@ EMBED_FILE(purge_lua, "core/broker/purge.lua");
 EMBED_FILE(page_lua, "core/broker/page.lua");
 EMBED_FILE(pause_lua, "core/broker/pause.lua");
 EMBED_FILE(restore_lua, "core/broker/restore.lua");
+EMBED_FILE(change_lua, "core/broker/change.lua");
+EMBED_FILE(why_lua, "core/broker/why.lua");
 
 static const struct {
 	const char *begin, *end;
@@ -58,6 +60,8 @@ static const struct {
 	[SCRIPT_PAGE] = {page_lua, page_lua_end},
 	[SCRIPT_PAUSE] = {pause_lua, pause_lua_end},
 	[SCRIPT_RESTORE] = {restore_lua, restore_lua_end},
+	[SCRIPT_CHANGE] = {change_lua, change_lua_end},
+	[SCRIPT_WHY] = {why_lua, why_lua_end},
 };
 
 /* What the second line of a script says that shares more than common.lua. */

@@ -12,15 +12,16 @@ enum control_verb {
 	CONTROL_RESTART = 1, /* drain that incarnation and replace it */
 	CONTROL_CANCEL,      /* the task with that serial in that incarnation should stop; aborted after kill_grace */
 	CONTROL_FORCE,       /* the same, without kill_grace: it is aborted at once */
+	CONTROL_SCALE,       /* the pool `row` is to have `serial` workers; incarnation is 0 */
 	CONTROL_RELOAD,      /* as SIGHUP; row, incarnation and serial are 0 */
 	CONTROL_VERBS,
 };
 
 struct control_request {
 	uint32_t verb;        /* enum control_verb */
-	uint32_t row;         /* a worker's row */
+	uint32_t row;         /* a worker's row; CONTROL_SCALE: a pool */
 	uint32_t incarnation; /* another one by now: the request is void */
-	uint32_t serial;      /* CONTROL_CANCEL, CONTROL_FORCE: area.serial of the task */
+	uint32_t serial;      /* CONTROL_CANCEL, CONTROL_FORCE: area.serial of the task; CONTROL_SCALE: workers */
 };
 
 /* Sends without waiting. Returns 0, -EAGAIN when the supervisor is behind (try later), or another negative errno. */

@@ -29,5 +29,5 @@ core/config_places.$(OBJEXT): $(broker_scripts)
 
 # Many tasks, one task, and what rests.
 libcore_a_SOURCES += core/broker_bulk.c core/task_filter.c core/task_filter.h
-broker_scripts += core/broker/delete.lua core/broker/page.lua core/broker/pause.lua core/broker/purge.lua \
-	core/broker/restore.lua core/broker/retry.lua
+broker_scripts += core/broker/change.lua core/broker/delete.lua core/broker/page.lua core/broker/pause.lua \
+	core/broker/purge.lua core/broker/restore.lua core/broker/retry.lua core/broker/why.lua

@@ -100,7 +100,8 @@ static void lay_out_rows(struct scoreboard *scoreboard, const struct config *con
 			assert(row < SCOREBOARD_ROWS);
 			scoreboard->rows[row++].place = (uint32_t)pool << 16 | (uint32_t)(slot + 1);
 		}
-		scoreboard->header->wanted[pool] = (uint32_t)config->pools[pool].workers;
+		scoreboard->header->wanted[pool] = scoreboard->header->configured[pool] =
+			(uint32_t)config->pools[pool].workers;
 	}
 	scoreboard->header->row_count = row;
 }

@@ -29,7 +29,7 @@
 #include <sys/types.h>
 
 enum {
-	SCOREBOARD_LAYOUT = 3,
+	SCOREBOARD_LAYOUT = 4,
 	SCOREBOARD_ROWS = 4096,
 	SCOREBOARD_BATCH = 256,         /* most tasks in one lease */
 	SCOREBOARD_OUTBOX = 128 * 1024, /* bytes of outcomes in one batch */
@@ -260,7 +260,8 @@ struct scoreboard_header {
 	_Atomic uint32_t laid_out;                 /* config_generation that rows and wanted sizes follow */
 	_Atomic uint32_t wanted[CONFIG_POOLS_MAX]; /* workers per pool */
 	_Atomic uint32_t
-		roll_stopped[CONFIG_POOLS_MAX]; /* config_generation whose roll was stopped there; 0: none was */
+		roll_stopped[CONFIG_POOLS_MAX];        /* config_generation whose roll was stopped there; 0: none was */
+	_Atomic uint32_t configured[CONFIG_POOLS_MAX]; /* what the file said when `wanted` last followed it */
 	/* the scheduler's */
 	alignas(64) _Atomic int64_t scheduler_lag_us; /* by how much the last due task was moved too late */
 };

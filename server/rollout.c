@@ -29,25 +29,48 @@ static void want_slot(struct scoreboard_header *header, const struct scoreboard 
 	scoreboard->rows[row].retired = 0;
 }
 
+/* Every wanted slot of the pool has a row, and rows beyond are retired. */
+static void lay_out_pool(const struct scoreboard *scoreboard, uint32_t pool)
+{
+	struct scoreboard_header *header = scoreboard->header;
+	const uint32_t wanted = header->wanted[pool];
+
+	for (unsigned row = ROW_WORKERS; row < header->row_count; row++) {
+		uint32_t place = scoreboard->rows[row].place;
+		if ((uint32_t)scoreboard_place_pool(place) == pool)
+			scoreboard->rows[row].retired = (uint32_t)scoreboard_place_slot(place) >= wanted;
+	}
+	for (uint32_t slot = 0; slot < wanted; slot++)
+		want_slot(header, scoreboard, (int)pool, (int)slot);
+}
+
 void rollout_lay_out(const struct node *node)
 {
-	const struct scoreboard *scoreboard = node->scoreboard;
-	struct scoreboard_header *header = scoreboard->header;
+	struct scoreboard_header *header = node->scoreboard->header;
 	const uint32_t generation = header->config_generation;
 
 	if (header->laid_out == generation)
 		return;
-	for (size_t pool = 0; pool < node->config->pool_count; pool++)
-		header->wanted[pool] = (uint32_t)node->config->pools[pool].workers;
-	for (unsigned row = ROW_WORKERS; row < header->row_count; row++) {
-		uint32_t place = scoreboard->rows[row].place;
-		scoreboard->rows[row].retired =
-			(uint32_t)scoreboard_place_slot(place) >= header->wanted[scoreboard_place_pool(place)];
+	for (uint32_t pool = 0; pool < node->config->pool_count; pool++) {
+		const uint32_t workers = (uint32_t)node->config->pools[pool].workers;
+		if (header->configured[pool] != workers || node->config->pools[pool].removed)
+			header->wanted[pool] = workers;
+		header->configured[pool] = workers;
+		lay_out_pool(node->scoreboard, pool);
 	}
-	for (size_t pool = 0; pool < node->config->pool_count; pool++)
-		for (uint32_t slot = 0; slot < header->wanted[pool]; slot++)
-			want_slot(header, scoreboard, (int)pool, (int)slot);
 	header->laid_out = generation;
+}
+
+void rollout_scale(const struct node *node, uint32_t pool, uint32_t workers)
+{
+	struct scoreboard_header *header = node->scoreboard->header;
+
+	if (pool >= node->config->pool_count || node->config->pools[pool].removed || workers > CONFIG_WORKERS_MAX)
+		return;
+	log_info("pool is scaled", LOG_TEXT("pool", node->config->pools[pool].name),
+		LOG_INT("from", header->wanted[pool]), LOG_INT("to", workers));
+	header->wanted[pool] = workers;
+	lay_out_pool(node->scoreboard, pool);
 }
 
 /* ---- replacing ---- */

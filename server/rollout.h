@@ -10,9 +10,14 @@
 #include "core/node.h"
 
 #include <stdbool.h>
+#include <stdint.h>
 
-/* Lets wanted sizes and rows follow the configuration, unless they do already. */
+/* Lets wanted sizes and rows follow the configuration, unless they do already. A pool that was scaled keeps its size until
+ * the file gives it another number than before. */
 void rollout_lay_out(const struct node *node);
+
+/* The pool is to have so many workers from now on: those beyond leave when their tasks are done. Ignores what cannot be. */
+void rollout_scale(const struct node *node, uint32_t pool, uint32_t workers);
 
 /* Marks in `rolling` (SCOREBOARD_ROWS entries) who is to leave now because it was started with an older configuration, or
  * (api and scheduler) by older code. Returns whether the roll goes on. */

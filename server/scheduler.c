@@ -50,7 +50,7 @@ struct scheduler {
 	int64_t due_at, tick_at, sweep_at; /* mono ns */
 	int64_t retry_at;                  /* mono ns: the broker is not asked before */
 	unsigned failures;
-	char description[512]; /* of the node, for others */
+	char *description; /* owned: of the node, for others */
 };
 
 static void promise(struct scheduler *scheduler)
@@ -88,20 +88,22 @@ static int move_due(struct scheduler *scheduler, struct error *error)
 }
 
 /* Whoever runs a task that somebody wants to stop, here, is told. */
-static int deliver_cancels(struct scheduler *scheduler, struct error *error)
+static int deliver_cancels(struct scheduler *scheduler, bool forced, struct error *error)
 {
 	const struct scoreboard *scoreboard = scheduler->node->scoreboard;
 	char(*ids)[ID_MAX + 1] = NULL;
 	size_t count = 0;
 
-	int status = broker_cancels(scheduler->broker, false, clock_mono_after(CALL_MS), &ids, &count, error);
+	int status = broker_cancels(scheduler->broker, forced, clock_mono_after(CALL_MS), &ids, &count, error);
 	if (status < 0)
 		return status;
 	for (unsigned row = ROW_WORKERS; count > 0 && row < scoreboard->header->row_count; row++) {
 		const struct scoreboard_area *area = scoreboard_area(scoreboard, row);
 		struct scoreboard_current current;
-		struct control_request request = {
-			.verb = CONTROL_CANCEL, .row = row, .incarnation = area->incarnation, .serial = area->serial};
+		struct control_request request = {.verb = forced ? CONTROL_FORCE : CONTROL_CANCEL,
+			.row = row,
+			.incarnation = area->incarnation,
+			.serial = area->serial};
 		if (!scoreboard_read_current(area, &current))
 			continue;
 		for (size_t i = 0; i < count; i++)
@@ -138,12 +140,60 @@ static int restore(struct scheduler *scheduler, struct error *error)
 	return more < 0 ? more : 0;
 }
 
+/* ---- what others should know of this node ---- */
+
+static json_t *class_names(const struct config *config)
+{
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < config->handler_count; i++)
+		(void)json_array_append_new(names, json_string(config->handlers[i].class));
+	return names;
+}
+
+/* The queues that its workers take from. */
+static json_t *queue_names(const struct node *node)
+{
+	const struct config *config = node->config;
+	json_t *names = json_array();
+
+	for (size_t i = 0; i < config->pool_count; i++)
+		for (size_t k = 0; node->scoreboard->header->wanted[i] > 0 && k < config->pools[i].queue_count; k++)
+			(void)json_array_append_new(
+				names, json_string(config->queues[config->pools[i].queues[k].queue].name));
+	return names;
+}
+
+static int describe(struct scheduler *scheduler)
+{
+	const struct node *node = scheduler->node;
+	const struct scoreboard_header *header = node->scoreboard->header;
+	char started[CLOCK_TEXT_SIZE];
+	uint32_t workers = 0;
+
+	for (size_t i = 0; i < node->config->pool_count; i++)
+		workers += header->wanted[i];
+	clock_format(started, header->started_ms);
+	json_t *description = json_pack("{s:s, s:s, s:s, s:I, s:o, s:o}", "host", node->host, "version", MUSTER_VERSION,
+		"started_at", started, "workers", (json_int_t)workers, "classes", class_names(node->config), "queues",
+		queue_names(node));
+	char *text = json_dumps(description, JSON_COMPACT);
+	json_decref(description);
+	if (!text)
+		return -ENOMEM;
+	free(scheduler->description);
+	scheduler->description = text;
+	return 0;
+}
+
 static int tick(struct scheduler *scheduler, struct error *error)
 {
 	char(*lost)[NODE_ID_MAX + 1] = NULL;
 	size_t lost_count = 0;
 
 	scheduler->tick_at = clock_mono_ns() + TICK_MS * CLOCK_NS_PER_MS;
+	if (describe(scheduler) < 0)
+		return error_set(error, -ENOMEM, "no memory");
 	int status = broker_node(scheduler->broker, scheduler->node->id, scheduler->node->config->node_timeout_ms,
 		scheduler->description, clock_mono_after(CALL_MS), &lost, &lost_count, error);
 	for (size_t i = 0; status == 0 && i < lost_count; i++) {
@@ -154,7 +204,9 @@ static int tick(struct scheduler *scheduler, struct error *error)
 	}
 	free(lost);
 	if (status == 0)
-		status = deliver_cancels(scheduler, error);
+		status = deliver_cancels(scheduler, false, error);
+	if (status == 0)
+		status = deliver_cancels(scheduler, true, error);
 	if (status == 0)
 		status = restore(scheduler, error);
 	if (status == 0)
@@ -378,23 +430,6 @@ static void start_syncing(const struct config *config)
 		log_error("cannot start the syncing thread: a power cut may lose more than the last second");
 }
 
-static int describe(struct scheduler *scheduler)
-{
-	const struct node *node = scheduler->node;
-	char started[CLOCK_TEXT_SIZE];
-
-	clock_format(started, node->scoreboard->header->started_ms);
-	json_t *description = json_pack("{s:s, s:s, s:s, s:i}", "host", node->host, "version", MUSTER_VERSION,
-		"started_at", started, "workers", (int)(node->scoreboard->header->row_count - ROW_WORKERS));
-	size_t length =
-		json_dumpb(description, scheduler->description, sizeof scheduler->description - 1, JSON_COMPACT);
-	json_decref(description);
-	if (length == 0 || length >= sizeof scheduler->description)
-		return -E2BIG;
-	scheduler->description[length] = '\0';
-	return 0;
-}
-
 int scheduler_main(const struct node *node, int stop_fd)
 {
 	static struct scheduler scheduler; /* large, and the process has just one */
@@ -403,8 +438,7 @@ int scheduler_main(const struct node *node, int stop_fd)
 	scheduler.node = node;
 	scheduler.area = scoreboard_area(node->scoreboard, ROW_SCHEDULER);
 	promise(&scheduler);
-	if (describe(&scheduler) < 0 || broker_open(&scheduler.broker, node->config) < 0 ||
-		open_waiters(&scheduler) < 0) {
+	if (broker_open(&scheduler.broker, node->config) < 0 || open_waiters(&scheduler) < 0) {
 		log_error("scheduler cannot start: no memory");
 		return 71;
 	}

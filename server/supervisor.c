@@ -347,7 +347,8 @@ static void read_requests(struct supervisor *supervisor, int fd, unsigned asker,
 	int status;
 
 	while ((status = control_receive(fd, &request)) > 0) {
-		if (request.verb != CONTROL_RELOAD && !is_current(supervisor, &request))
+		if (request.verb != CONTROL_RELOAD && request.verb != CONTROL_SCALE &&
+			!is_current(supervisor, &request))
 			continue; /* it was about a process that is gone */
 		switch ((enum control_verb)request.verb) {
 		case CONTROL_RESTART: restart(supervisor, request.row, now); break;
@@ -361,6 +362,7 @@ static void read_requests(struct supervisor *supervisor, int fd, unsigned asker,
 			supervisor->slots[request.row].cancel = scoreboard_pair(request.incarnation, request.serial);
 			supervisor->slots[request.row].cancel_at = 0;
 			break;
+		case CONTROL_SCALE: rollout_scale(supervisor->node, request.row, request.serial); break;
 		case CONTROL_RELOAD: io_bell_ring(supervisor->node->bell_guardian); break;
 		case CONTROL_VERBS: break;
 		}

@@ -4,7 +4,7 @@ unit_tests = tests/unit/test_backoff tests/unit/test_batch tests/unit/test_broke
 	tests/unit/test_buffer tests/unit/test_clock tests/unit/test_config tests/unit/test_config_faults \
 	tests/unit/test_control tests/unit/test_demo tests/unit/test_document tests/unit/test_error \
 	tests/unit/test_handler tests/unit/test_id tests/unit/test_io tests/unit/test_log tests/unit/test_pace tests/unit/test_policy \
-	tests/unit/test_schema tests/unit/test_guard tests/unit/test_sandbox tests/unit/test_secrets tests/unit/test_scoreboard tests/unit/test_task tests/unit/test_task_memory \
+	tests/unit/test_schema tests/unit/test_guard tests/unit/test_sandbox tests/unit/test_secrets tests/unit/test_scoreboard tests/unit/test_task tests/unit/test_task_filter tests/unit/test_task_memory \
 	tests/unit/test_task_order tests/unit/test_task_record tests/unit/test_task_view tests/unit/test_units \
 	tests/unit/test_utf8
 check_PROGRAMS += $(unit_tests)
@@ -53,6 +53,7 @@ tests_unit_test_guard_SOURCES = tests/unit/test_guard.c $(unit_common)
 tests_unit_test_sandbox_SOURCES = tests/unit/test_sandbox.c $(unit_common)
 tests_unit_test_secrets_SOURCES = tests/unit/test_secrets.c $(unit_common)
 tests_unit_test_task_SOURCES = tests/unit/test_task.c $(unit_common)
+tests_unit_test_task_filter_SOURCES = tests/unit/test_task_filter.c $(unit_common)
 tests_unit_test_task_memory_SOURCES = tests/unit/test_task_memory.c $(unit_common)
 tests_unit_test_task_order_SOURCES = tests/unit/test_task_order.c $(unit_common)
 tests_unit_test_task_record_SOURCES = tests/unit/test_task_record.c $(unit_common)
@@ -188,6 +189,7 @@ EXTRA_DIST += tests/lua/test_demands.py tests/lua/test_max_active.py tests/lua/t
 EXTRA_DIST += tests/system/test_audit.py tests/system/test_auth.py tests/system/test_guards.py tests/system/test_tls.py
 
 # Many tasks, and what rests.
+EXTRA_DIST += tests/lua/test_change.py tests/system/test_one_task.py tests/system/test_scale.py
 EXTRA_DIST += tests/lua/test_many.py tests/lua/test_pause.py tests/system/test_bulk.py tests/system/test_lists.py \
 	tests/system/test_pause.py
 

@@ -105,6 +105,12 @@ class Broker:
     def retry(self, *ids):
         return self.call("retry", *self._lists(), *ids)
 
+    def change(self, *ids, queue="", priority="", run_at=""):
+        return self.call("change", queue, priority, run_at, *self._lists(), *ids)
+
+    def why(self, id):
+        return self.call("why", id)
+
     def delete(self, *ids):
         return self.call("delete", *ids)
 
