@@ -32,7 +32,7 @@ def test_a_paused_queue_gives_nothing_and_goes_on_at_once_when_resumed(muster):
 
 def test_a_pause_is_kept_over_a_restart_and_a_running_task_ends(muster):
     m = muster(TWO)
-    busy = m.submit("Demo", "sleep", 300)
+    busy = m.submit("Demo", "sleep", 3000, timeout="1m")
     m.running(busy)
     m.post("/v1/queues/default/pause")
     assert m.wait_task(busy)["state"] == "succeeded"
@@ -117,7 +117,7 @@ def test_a_node_is_drained_and_resumed(muster):
     m = muster(TWO)
     node = m.get("/v1/nodes").json["nodes"][0]
     assert node["draining"] is False
-    busy = m.submit("Demo", "sleep", 300)
+    busy = m.submit("Demo", "sleep", 3000, timeout="1m")
     m.running(busy)
     answer = m.post(f"/v1/nodes/{node['id']}/drain")
     assert answer.status == 200 and answer.json["id"] == node["id"] and answer.json["draining"] is True
