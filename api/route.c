@@ -1,8 +1,8 @@
 #include "api/route.h"
 
 #include "api/audit.h"
-#include "api/events.h"
 #include "api/bulk.h"
+#include "api/events.h"
 #include "api/health.h"
 #include "api/metrics.h"
 #include "api/one_task.h"

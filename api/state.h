@@ -3,8 +3,8 @@
 #define MUSTER_API_STATE_H
 
 #include "api/audit.h"
-#include "api/events.h"
 #include "api/bulk.h"
+#include "api/events.h"
 #include "api/idle.h"
 #include "api/link.h"
 #include "api/pace.h"
