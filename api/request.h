@@ -21,10 +21,10 @@ struct route;
 struct stream;
 
 enum {
-	REQUEST_ARGUMENTS = 2,     /* most {placeholders} in a pattern */
-	REQUEST_ID_MAX = 64,       /* characters of X-Request-Id */
-	REQUEST_KEY_MAX = 255,     /* characters of an Idempotency-Key */
-	REQUEST_HEADERS = 3,       /* most further headers of an answer */
+	REQUEST_ARGUMENTS = 2,      /* most {placeholders} in a pattern */
+	REQUEST_ID_MAX = 64,        /* characters of X-Request-Id */
+	REQUEST_KEY_MAX = 255,      /* characters of an Idempotency-Key */
+	REQUEST_HEADERS = 3,        /* most further headers of an answer */
 	REQUEST_ARGUMENT_MAX = 136, /* bytes of one, with its NUL; no name of ours is longer */
 };
 
