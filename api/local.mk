@@ -11,9 +11,6 @@ libapi_a_SOURCES = api/access.c api/answer.c api/api.c api/audit.c api/dryrun.c 
 	api/roll.h api/route.h api/sandbox.h api/split.h api/squeeze.h api/state.h api/stream.h api/tag.h api/tasks.h \
 	api/terms.h api/throttle.h api/trip.h api/waits.h api/whoami.h api/workers.h
 
-# The dashboard is part of the program, too.
-dashboard = web/index.html web/muster.css web/muster.js
-EXTRA_DIST += $(dashboard)
 api/page.$(OBJEXT): $(dashboard)
 
 # Many tasks, one task, and what rests.

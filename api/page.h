@@ -1,11 +1,10 @@
-/* page: the small page at / that shows the node to people: three files from web/, embedded. */
+/* page: the dashboard, web/'s built files as they were embedded: the page at /, and what it loads below /assets/ under names
+ * that change with their bytes, so that browsers keep them for ever. Without it (configure --without-web) / says so. */
 #ifndef MUSTER_API_PAGE_H
 #define MUSTER_API_PAGE_H
 
 #include "api/request.h"
 
-void page_index(struct request *request);
-void page_style(struct request *request);
-void page_script(struct request *request);
+void page_get(struct request *request);
 
 #endif

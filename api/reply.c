@@ -42,7 +42,7 @@ static bool squeeze_answer(struct request *request)
 	struct answer *answer = &request->answer;
 	size_t length;
 
-	if (!squeeze_is_accepted(request->accept_encoding) || answer->length < SQUEEZE_MIN ||
+	if (answer->packed || !squeeze_is_accepted(request->accept_encoding) || answer->length < SQUEEZE_MIN ||
 		answer->length > SQUEEZE_MAX)
 		return false;
 	char *squeezed = squeeze(answer->body, answer->length, &length);
@@ -103,11 +103,12 @@ enum MHD_Result reply_send(struct request *request, struct MHD_Connection *conne
 	answer->borrowed = true; /* the response owns it now */
 	if (answer->type)
 		add(response, "Content-Type", answer->type);
-	if (squeezed)
+	if (squeezed || answer->packed)
 		add(response, "Content-Encoding", "gzip");
 	if (request->accept_encoding)
 		add(response, "Vary", "Accept-Encoding");
-	add(response, "Cache-Control", "no-store"); /* also with an ETag: who wants a 304 keeps the list himself */
+	/* Also with an ETag: who wants a 304 keeps the list himself. */
+	add(response, "Cache-Control", answer->cache ? answer->cache : "no-store");
 	add(response, "X-Content-Type-Options", "nosniff");
 	add(response, "Referrer-Policy", "no-referrer");
 	add(response, "X-Request-Id", request->request_id);

@@ -40,8 +40,10 @@ struct answer {
 	const char *type;
 	char *body; /* `length` bytes; owned, unless borrowed */
 	size_t length;
-	bool borrowed; /* the body is static */
-	bool streams;  /* the body comes bit by bit (events.h) */
+	bool borrowed;     /* the body is static */
+	bool packed;       /* the body is gzip already */
+	const char *cache; /* Cache-Control; NULL: no-store */
+	bool streams;      /* the body comes bit by bit (events.h) */
 	struct {
 		const char *name;
 		const char *value; /* static, or `text` */

@@ -82,9 +82,8 @@ const struct route routes[] = {
 	{"GET", "/readyz", ROUTE_OPEN, health_ready, ROUTE_BODY_NONE, ROUTE_ANY},
 	{"GET", "/metrics", ROUTE_READ, metrics_get, ROUTE_BODY_NONE, ROUTE_ANY},
 	{"GET", "/openapi.json", ROUTE_READ, later, ROUTE_BODY_ANY, ROUTE_ANY},
-	{"GET", "/", ROUTE_OPEN, page_index, ROUTE_BODY_NONE, ROUTE_ANY},
-	{"GET", "/muster.css", ROUTE_OPEN, page_style, ROUTE_BODY_NONE, ROUTE_ANY},
-	{"GET", "/muster.js", ROUTE_OPEN, page_script, ROUTE_BODY_NONE, ROUTE_ANY},
+	{"GET", "/", ROUTE_OPEN, page_get, ROUTE_BODY_NONE, ROUTE_ANY},
+	{"GET", "/assets/{file}", ROUTE_OPEN, page_get, ROUTE_BODY_NONE, ROUTE_ANY},
 	{"other", "other", ROUTE_READ, unknown, ROUTE_BODY_NONE, ROUTE_ANY},
 };
 

@@ -132,7 +132,7 @@ def test_connections_of_one_address_are_bounded(muster):
 def test_every_answer_has_its_security_headers(muster):
     m = muster()
     for method, path in (("GET", "/v1/workers"), ("GET", "/"), ("GET", "/nothing"), ("POST", "/v1/tasks"), ("GET", "/metrics"),
-                         ("PUT", "/v1/tasks"), ("OPTIONS", "/v1/tasks"), ("GET", "/muster.js")):
+                         ("PUT", "/v1/tasks"), ("OPTIONS", "/v1/tasks"), ("GET", "/assets/none.js")):
         headers = m.request(method, path).headers
         assert headers["X-Content-Type-Options"] == "nosniff" and headers["Referrer-Policy"] == "no-referrer", path
         assert headers["X-Request-Id"] and headers["Cache-Control"], path

@@ -1,0 +1,13 @@
+/* The dashboard's built files. Made by `npm run build` in web/; .ci/run makes them anew and compares. */
+EMBED_FILE(web_app_css, "web/dist/app.css");
+EMBED_FILE(web_app_css_gz, "web/dist/app.css.gz");
+EMBED_FILE(web_app_js, "web/dist/app.js");
+EMBED_FILE(web_app_js_gz, "web/dist/app.js.gz");
+EMBED_FILE(web_index_html, "web/dist/index.html");
+EMBED_FILE(web_index_html_gz, "web/dist/index.html.gz");
+
+static const struct page_file files[] = {
+	WEB_FILE("/assets/app-9fc6ed45f5d5.css", "text/css; charset=utf-8", "W/\"9fc6ed45f5d5\"", web_app_css),
+	WEB_FILE("/assets/app-fc2faabf9b03.js", "text/javascript; charset=utf-8", "W/\"fc2faabf9b03\"", web_app_js),
+	WEB_FILE("/", "text/html; charset=utf-8", "W/\"d102d1fc63cf\"", web_index_html),
+};

@@ -1,0 +1,47 @@
+// /v1/events by fetch: EventSource can send no Authorization header.
+import { headers } from './api';
+
+export interface Happening {
+	event: string;
+	data: Record<string, unknown>;
+}
+
+function parse(block: string): Happening | null {
+	let event = 'message';
+	const data: string[] = [];
+	for (const line of block.split(/\r?\n/)) {
+		if (line.startsWith('event:'))
+			event = line.slice(6).trim();
+		else if (line.startsWith('data:'))
+			data.push(line.slice(5).trimStart());
+	}
+	if (data.length === 0)
+		return null;
+	try {
+		return { event, data: JSON.parse(data.join('\n')) };
+	} catch {
+		return null;
+	}
+}
+
+/** Reads the stream to its end, which is a failure; throws what it was. Calls `opened` once it is there. */
+export async function read(signal: AbortSignal, opened: () => void, happened: (happening: Happening) => void): Promise<void> {
+	const answer = await fetch('/v1/events', { headers: { ...headers(), Accept: 'text/event-stream' }, cache: 'no-store', signal });
+	if (!answer.ok || !answer.body || !answer.headers.get('Content-Type')?.startsWith('text/event-stream'))
+		throw new Error(`status ${answer.status}`);
+	opened();
+	const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
+	let rest = '';
+	for (;;) {
+		const { value, done } = await reader.read();
+		if (done)
+			return;
+		const blocks = (rest + value).split(/\r?\n\r?\n/);
+		rest = blocks.pop() ?? '';
+		for (const block of blocks) {
+			const happening = parse(block);
+			if (happening)
+				happened(happening);
+		}
+	}
+}
