@@ -75,7 +75,7 @@ const struct route routes[] = {
 	{"PUT", "/v1/schedules/{name}", ROUTE_ADMIN, later, ROUTE_BODY_ANY, ROUTE_ANY},
 	{"DELETE", "/v1/schedules/{name}", ROUTE_ADMIN, later, ROUTE_BODY_ANY, ROUTE_ANY},
 	{"POST", "/v1/reload", ROUTE_ADMIN, reload_post, ROUTE_BODY_NONE, NULL},
-	{"GET", "/v1/events", ROUTE_READ, events_get, ROUTE_BODY_NONE, ROUTE_ANY},
+	{"GET", "/v1/events", ROUTE_READ, events_get, ROUTE_BODY_NONE, "type queue class state"},
 	{"GET", "/v1/whoami", ROUTE_READ, whoami_get, ROUTE_BODY_NONE, NULL},
 	{"GET", "/v1/audit", ROUTE_ADMIN, audit_list, ROUTE_BODY_NONE, ROUTE_ANY},
 	{"GET", "/healthz", ROUTE_OPEN, health_alive, ROUTE_BODY_NONE, ROUTE_ANY},

@@ -8,9 +8,10 @@
 static char *make_tail(const struct handler_host *host, const struct handler_task *task)
 {
 	json_t *saved = task->again && host->saved != NULL ? host->saved(host->context) : NULL;
-	json_t *tail = json_pack("{s:s, s:s, s:i, s:I, s:n, s:o?}", "id", task->id, "queue", task->head->queue,
+	const char *trace = task->head->traceparent[0] != '\0' ? task->head->traceparent : NULL;
+	json_t *tail = json_pack("{s:s, s:s, s:i, s:I, s:s?, s:o?}", "id", task->id, "queue", task->head->queue,
 		"attempt", task->attempt, "deadline_ms", (json_int_t)host->deadline_ms(host->context), "traceparent",
-		"saved", saved);
+		trace, "saved", saved);
 	char *text = json_dumps(tail, JSON_COMPACT);
 
 	json_decref(tail);

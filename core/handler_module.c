@@ -57,6 +57,12 @@ int muster_attempt(const struct muster_task *task)
 {
 	return task->task->attempt;
 }
+const char *muster_traceparent(const struct muster_task *task)
+{
+	const char *trace = task->task->head->traceparent;
+
+	return trace[0] != '\0' ? trace : NULL;
+}
 const json_t *muster_param(const struct muster_task *task)
 {
 	return task->task->order->param;

@@ -68,7 +68,9 @@ const char *muster_id(const struct muster_task *task);
 const char *muster_class(const struct muster_task *task);
 const char *muster_method(const struct muster_task *task);
 const char *muster_queue(const struct muster_task *task);
-int muster_attempt(const struct muster_task *task);            /* 1 …: which execution this is */
+int muster_attempt(const struct muster_task *task); /* 1 …: which execution this is */
+/* The W3C traceparent that the task was submitted with, for the calls that it makes; NULL: none. */
+const char *muster_traceparent(const struct muster_task *task);
 const json_t *muster_param(const struct muster_task *task);    /* an array or an object; borrowed */
 const json_t *muster_document(const struct muster_task *task); /* the whole document; borrowed */
 /* What the configuration says under this handler's `options`; NULL: nothing. Borrowed, the same for every task. */

@@ -37,11 +37,14 @@ local function revive(id)
 	return '1'
 end
 
-local revived = 0
+local revived, news = 0, {}
 for i = position, #ARGV do
 	local said = revive(ARGV[i])
 	answer[#answer + 1] = said
-	revived = revived + (said == '1' and 1 or 0)
+	if said == '1' then
+		revived = revived + 1
+		news[revived] = 'P ' .. ARGV[i]
+	end
 end
 for line, elements in pairs(tails) do
 	push_tail(line, lists[line], elements)
@@ -49,5 +52,8 @@ for line, elements in pairs(tails) do
 end
 if revived > 0 then
 	redis.call('HINCRBY', COUNTERS, 'revived', revived)
+	if is_listened_to() then
+		tell_listeners(news)
+	end
 end
 return table.concat(answer)

@@ -12,24 +12,39 @@ import pytest
 from harness import Http, bound, module, until
 
 ROUTES = {  # path: methods it takes
-    "/v1/tasks": {"POST"},
-    "/v1/tasks/x": {"GET", "DELETE"},
+    "/v1/tasks": {"POST", "GET", "DELETE"},
+    "/v1/tasks/x": {"GET", "DELETE", "PATCH"},
+    "/v1/tasks/x/retry": {"POST"},
+    "/v1/tasks/x/clone": {"POST"},
+    "/v1/tasks/x/why": {"GET"},
     "/v1/queues": {"GET"},
     "/v1/queues/default": {"GET"},
+    "/v1/queues/default/pause": {"POST"},
+    "/v1/queues/default/resume": {"POST"},
+    "/v1/queues/default/tasks": {"GET", "DELETE"},
+    "/v1/queues/default/tasks/retry": {"POST"},
     "/v1/workers": {"GET"},
     "/v1/workers/default/0": {"GET"},
     "/v1/workers/default/0/restart": {"POST"},
     "/v1/pools": {"GET"},
+    "/v1/pools/default": {"GET", "PATCH"},
+    "/v1/pools/default/pause": {"POST"},
+    "/v1/pools/default/resume": {"POST"},
+    "/v1/classes/Demo/pause": {"POST"},
+    "/v1/classes/Demo/resume": {"POST"},
+    "/v1/handlers": {"GET"},
     "/v1/nodes": {"GET"},
+    "/v1/nodes/x/drain": {"POST"},
+    "/v1/nodes/x/resume": {"POST"},
+    "/v1/whoami": {"GET"},
+    "/v1/audit": {"GET"},
+    "/v1/reload": {"POST"},
     "/healthz": {"GET"},
     "/readyz": {"GET"},
     "/metrics": {"GET"},
     "/": {"GET"},
 }
-LATER = [("POST", "/v1/tasks/x/retry"), ("GET", "/v1/tasks/x/why"), ("POST", "/v1/queues/default/pause"),
-         ("POST", "/v1/queues/default/resume"), ("GET", "/v1/queues/default/tasks"), ("DELETE", "/v1/queues/default/tasks"),
-         ("POST", "/v1/queues/default/tasks/retry"), ("PATCH", "/v1/pools/default"),
-         ("GET", "/v1/events"), ("GET", "/v1/schedules/x")]
+LATER = [("GET", "/v1/schedules"), ("GET", "/v1/schedules/x"), ("PUT", "/v1/schedules/x"), ("DELETE", "/v1/schedules/x")]
 
 
 @pytest.fixture(scope="module")

@@ -79,7 +79,7 @@ def test_members_that_are_not_built_yet_are_refused_never_ignored(muster, member
 
 
 @pytest.mark.parametrize("text, word", [
-    ("http: {allow: [10.0.0.0/8]}\n", "allow"), ("broker: rediss://h:1\n", "TLS")])
+    ("broker: rediss://h:1\n", "TLS")])
 def test_settings_that_are_not_built_yet_are_refused_with_words(text, word, folder):
     path = folder / "muster.yaml"
     path.write_text(text)

@@ -88,6 +88,16 @@ def test_scheduled_retrying_and_cancelled(muster):
         assert states_of(stream, waiting, "cancelled") == ["scheduled", "cancelled"]
 
 
+def test_one_that_runs_again(muster):
+    m = muster(ONE)
+    id_ = m.submit("Demo", "fail", "once")
+    m.wait_task(id_, "dead")
+    with Stream(m, "?type=task") as stream:
+        assert m.post(f"/v1/tasks/{id_}/retry").status == 200
+        states = states_of(stream, id_, "dead")
+        assert states[0] == "pending", states
+
+
 def test_a_worker_s_death_and_its_successor(muster):
     m = muster(ONE)
     with Stream(m, "?type=worker") as stream:

@@ -66,6 +66,13 @@ def test_the_document_s_own_bytes_and_behind_them_what_muster_adds(muster):
     assert 0 < got["deadline_ms"] <= 10000
 
 
+def test_a_traceparent_reaches_the_program(muster):
+    m = muster(config())
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert m.post("/v1/tasks", {"class": "Actor", "method": "task", "id": "traced"}, headers={"traceparent": trace}).status == 201
+    assert m.wait_task("traced")["result"]["traceparent"] == trace
+
+
 def test_the_line_is_the_document_s_bytes(muster, folder):
     script = folder / "first_line"
     script.write_text('#!/bin/sh\nread -r line; printf %s "$line" >"$1"; echo \'{"ok":null}\'; cat >/dev/null\n')
