@@ -381,6 +381,10 @@ void config_free(struct config *config)
 	}
 	for (size_t i = 0; i < config->queue_count; i++)
 		free(config->queues[i].list);
+	for (size_t i = 0; i < config->handler_count; i++) {
+		free(config->handlers[i].caller);
+		json_decref(config->handlers[i].caller_options);
+	}
 	for (size_t i = 0; i < config->warning_count; i++)
 		free(config->warnings[i]);
 	free(config->warnings);

@@ -117,9 +117,13 @@ struct config_pool {
 
 struct config_handler {
 	char *class;                   /* as tasks name it; "*": whatever no other handler has */
-	char *module;                  /* absolute path of the shared object; NULL: it is a program */
+	char *module;                  /* absolute path of the shared object; NULL: it is something else */
 	json_t *options;               /* an object, for the module's own use; NULL: none */
-	struct config_program program; /* argv.count 0: it is a module */
+	struct config_program program; /* argv.count 0: it is something else */
+	char *url;                     /* where its tasks are posted to; NULL: it is something else */
+	char *secret_file;             /* absolute path of what these requests are signed with; NULL: they are not */
+	char *caller;                  /* absolute path of the module that posts them; NULL without a URL */
+	json_t *caller_options;        /* an object, for that module; NULL without a URL */
 	int mode;                      /* enum config_mode */
 	int64_t concurrency;           /* tasks that one child runs at a time */
 	struct schema_strings redact;  /* JSON pointers to what of a document is never shown (core/redact.h) */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-enum { POINTER_MAX = 128 };
+enum { POINTER_MAX = 128, URL_MAX = 8000 };
 
 static const char class[] = "Http", module[] = "http.so";
 
@@ -25,6 +25,21 @@ int config_check_secrets(const json_t *value, struct error *error)
 	json_object_foreach((json_t *)value, name,
 		path) if (!json_is_string(path) || json_string_length(path) == 0) return error_set(error, -EINVAL,
 		"must name a file for \"%.64s\"", name);
+	return 0;
+}
+
+int config_check_url(const json_t *value, struct error *error)
+{
+	const char *url = json_string_value(value);
+	const size_t scheme = strncmp(url, "https://", 8) == 0 ? 8 : strncmp(url, "http://", 7) == 0 ? 7 : 0;
+	const char *host = url + scheme;
+
+	if (scheme == 0 || host[0] == '\0' || host[0] == '/' || strlen(url) > URL_MAX ||
+		url[strcspn(url, " \r\n\t")] != '\0')
+		return error_set(error, -EINVAL, "must be a URL, as in https://billing.example/tasks");
+	if (memchr(host, '@', strcspn(host, "/?#")) != NULL)
+		return error_set(
+			error, -EINVAL, "must hold no password: what is called can tell us by \"secret_file\"");
 	return 0;
 }
 
@@ -93,6 +108,44 @@ static json_t *options_of(const struct config *config)
 	for (size_t i = 0; i < config->http.allow.count; i++)
 		(void)json_array_append_new(allow, json_string(config->http.allow.items[i]));
 	return json_pack("{s:o, s:O?}", "allow", allow, "secrets", config->http.secrets);
+}
+
+/* {allow, url, secret_file, max_bytes}: what the module sees of a handler that is a URL. */
+static json_t *caller_options_of(const struct config *config, const struct config_handler *handler)
+{
+	json_t *options = options_of(config);
+
+	if (options == NULL || json_object_set_new(options, "url", json_string(handler->url)) < 0 ||
+		json_object_set_new(options, "max_bytes", json_integer(config->limits.result)) < 0 ||
+		(handler->secret_file != NULL &&
+			json_object_set_new(options, "secret_file", json_string(handler->secret_file)) < 0)) {
+		json_decref(options);
+		return NULL;
+	}
+	(void)json_object_del(options, "secrets");
+	return options;
+}
+
+void config_check_caller(struct config_context *context, struct config_handler *handler, const char *pointer)
+{
+	char place[POINTER_MAX];
+
+	config_make_absolute(context, &handler->secret_file);
+	(void)snprintf(place, sizeof place, "%s/secret_file", pointer);
+	if (handler->secret_file != NULL && access(handler->secret_file, F_OK) < 0)
+		schema_fault(
+			context->faults, place, "\"secret_file\": %.256s: %s", handler->secret_file, strerror(errno));
+	if (asprintf(&handler->caller, "%s/%s", context->module_dir, module) < 0)
+		handler->caller = NULL;
+	handler->caller_options = caller_options_of(context->config, handler);
+	if (handler->caller == NULL || handler->caller_options == NULL) {
+		context->status = -ENOMEM;
+		return;
+	}
+	(void)snprintf(place, sizeof place, "%s/http", pointer);
+	if (access(handler->caller, F_OK) < 0)
+		schema_fault(context->faults, place, "\"http\": %.256s: %s (it is not built without libcurl)",
+			handler->caller, strerror(errno));
 }
 
 static void give_options(struct config_context *context, struct config_handler *handler)

@@ -318,7 +318,7 @@ static void check_module(struct config_context *context, struct config_handler *
 static bool is_class(const struct config_handler *handler)
 {
 	return task_name_is_valid(handler->class, strlen(handler->class)) ||
-	       (strcmp(handler->class, "*") == 0 && handler->program.argv.count > 0);
+	       (strcmp(handler->class, "*") == 0 && handler->module == NULL);
 }
 
 /* What runs the class: one thing. */
@@ -330,12 +330,18 @@ static void check_code(struct config_context *context, size_t index)
 	(void)snprintf(pointer, sizeof pointer, "/handlers/%zu/module", index);
 	if (handler->module != NULL && handler->program.argv.count > 0)
 		schema_fault(context->faults, pointer, "handler has both \"module\" and \"exec\"");
+	else if (handler->url != NULL && (handler->module != NULL || handler->program.argv.count > 0))
+		schema_fault(context->faults, pointer, "handler has \"http\" beside \"module\" or \"exec\"");
 	else if (handler->module != NULL)
 		check_module(context, handler, pointer);
-	else if (handler->program.argv.count == 0)
-		schema_fault(context->faults, pointer, "handler needs \"module\" or \"exec\"");
+	else if (handler->program.argv.count == 0 && handler->url == NULL)
+		schema_fault(context->faults, pointer, "handler needs \"module\", \"exec\" or \"http\"");
+	if (handler->secret_file != NULL && handler->url == NULL)
+		schema_fault(context->faults, pointer, "handler has \"secret_file\" without \"http\"");
 	pointer[strlen(pointer) - strlen("/module")] = '\0';
 	config_check_program(context, &handler->program, pointer);
+	if (handler->url != NULL)
+		config_check_caller(context, handler, pointer);
 }
 
 static void check_handler(struct config_context *context, size_t index)
@@ -346,7 +352,8 @@ static void check_handler(struct config_context *context, size_t index)
 	(void)snprintf(pointer, sizeof pointer, "/handlers/%zu/class", index);
 	if (!is_class(&handlers[index]))
 		schema_fault(context->faults, pointer,
-			"\"class\" must be 1 to %d letters, digits, `_`, `.`, `\\` or `-`, or of a program \"*\"",
+			"\"class\" must be 1 to %d letters, digits, `_`, `.`, `\\` or `-`, or of a program or URL "
+			"\"*\"",
 			TASK_NAME_MAX);
 	for (size_t i = 0; i < index; i++)
 		if (strcmp(handlers[i].class, handlers[index].class) == 0)

@@ -603,8 +603,16 @@ static const struct schema_member handler_members[] = {
 		.help = "Parts of the document that no log shows, as JSON pointers: /param/0/password."},
 	PROGRAM_MEMBERS(offsetof(struct config_handler, program),
 		"A program that speaks the exec protocol, and its arguments."),
-	{.name = "http", .type = SCHEMA_VALUE, .later = true, .help = "A URL that tasks are posted to."},
-	{.name = "secret_file", .type = SCHEMA_VALUE, .later = true, .help = "What these requests are signed with."},
+	{.name = "http",
+		.type = SCHEMA_STRING,
+		.offset = offsetof(struct config_handler, url),
+		.check = config_check_url,
+		.help = "A URL that its tasks are posted to; what a 2xx answer holds, as JSON, is a task's result."},
+	{.name = "secret_file",
+		.type = SCHEMA_STRING,
+		.offset = offsetof(struct config_handler, secret_file),
+		.check = check_not_empty,
+		.help = "File with the secret that these requests are signed with (Standard Webhooks), read for each."},
 	{0},
 };
 static const struct schema handler_schema = {"handler", handler_members, sizeof(struct config_handler)};

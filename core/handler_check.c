@@ -162,6 +162,13 @@ struct checking {
 	int status;
 };
 
+static const char *code_of(const struct config_handler *handler)
+{
+	if (handler->url != NULL)
+		return handler->url;
+	return handler->module != NULL ? handler->module : handler->program.argv.items[0];
+}
+
 static void check_one(struct checking *checking, const struct subject *subject)
 {
 	struct error line;
@@ -177,9 +184,7 @@ static void check_all(struct checking *checking, const struct config *config)
 	for (size_t i = 0; i < config->handler_count; i++) {
 		const struct config_handler *handler = &config->handlers[i];
 		check_one(checking,
-			&(struct subject){.name = handler->class,
-				.code = handler->module != NULL ? handler->module : handler->program.argv.items[0],
-				.handler = handler});
+			&(struct subject){.name = handler->class, .code = code_of(handler), .handler = handler});
 	}
 	for (size_t i = 0; i < config->pool_count; i++) {
 		const struct config_pool *pool = &config->pools[i];

@@ -1,3 +1,5 @@
+#include "core/buffer.h"
+#include "core/exec_order.h"
 #include "core/handler_kind.h"
 #include "core/handler_service.h"
 #include "include/muster.h"
@@ -13,6 +15,9 @@
 #include <unistd.h>
 
 enum { LOG_LINE_MAX = 4096, NOTE_MAX = 128 };
+
+/* A row of this name has all methods that none before it has. */
+static const char every_method[] = "*";
 
 static const int64_t MS_MAX = INT64_C(365) * 24 * 3600 * 1000;
 
@@ -70,6 +75,16 @@ const json_t *muster_param(const struct muster_task *task)
 const json_t *muster_document(const struct muster_task *task)
 {
 	return task->task->order->document;
+}
+
+char *muster_line(const struct muster_task *task)
+{
+	_cleanup_(buffer_fini) struct buffer line = {0};
+
+	buffer_init(&line, EXEC_ORDER_EXTRA);
+	if (task->exiting || exec_order_write(&line, task->host, task->task) < 0)
+		return NULL;
+	return strndup(line.data, line.length - 1);
 }
 
 const json_t *muster_options(const struct muster_task *task)
@@ -193,7 +208,12 @@ int muster_demo_directory(const struct muster_task *task)
 
 static bool serves(const struct config_handler *config)
 {
-	return config->module != NULL;
+	return config->module != NULL || config->url != NULL;
+}
+
+static const char *path_of(const struct config_handler *config)
+{
+	return config->url != NULL ? config->caller : config->module;
 }
 
 /* What we load runs with our rights: nobody else may be able to change it. */
@@ -218,6 +238,8 @@ static int check_file(const char *class, const char *path, struct error *error)
 
 static bool is_name(const char *name)
 {
+	if (strcmp(name, every_method) == 0)
+		return true;
 	size_t length = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.\\-");
 
 	return length > 0 && length <= TASK_NAME_MAX && name[length] == '\0';
@@ -226,15 +248,15 @@ static bool is_name(const char *name)
 static int check_methods(const struct config_handler *config, const struct muster_method *methods, struct error *error)
 {
 	if (methods == NULL)
-		return error_set(error, -ELIBBAD, "class \"%s\": %s has no methods", config->class, config->module);
+		return error_set(error, -ELIBBAD, "class \"%s\": %s has no methods", config->class, path_of(config));
 	for (const struct muster_method *method = methods; method->name != NULL; method++) {
 		if (!is_name(method->name))
 			return error_set(error, -ELIBBAD,
 				"class \"%s\": %s has a method that no task can name: \"%.128s\"", config->class,
-				config->module, method->name);
+				path_of(config), method->name);
 		if (method->run == NULL)
 			return error_set(error, -ELIBBAD, "class \"%s\": %s has no function for its method \"%s\"",
-				config->class, config->module, method->name);
+				config->class, path_of(config), method->name);
 	}
 	return 0;
 }
@@ -244,14 +266,14 @@ static int check_table(const struct config_handler *config, const struct muster_
 {
 	if (table == NULL)
 		return error_set(error, -ELIBBAD, "class \"%s\": %s has no table `muster_module`", config->class,
-			config->module);
+			path_of(config));
 	if (table->abi != MUSTER_ABI)
 		return error_set(error, -ELIBBAD,
 			"class \"%s\": %s is built for ABI %u, this is ABI %u: build it again", config->class,
-			config->module, (unsigned)table->abi, (unsigned)MUSTER_ABI);
-	if (table->class_name == NULL || strcmp(table->class_name, config->class) != 0)
+			path_of(config), (unsigned)table->abi, (unsigned)MUSTER_ABI);
+	if (config->url == NULL && (table->class_name == NULL || strcmp(table->class_name, config->class) != 0))
 		return error_set(error, -ELIBBAD, "class \"%s\": %s holds the class \"%.128s\"", config->class,
-			config->module, table->class_name != NULL ? table->class_name : "");
+			path_of(config), table->class_name != NULL ? table->class_name : "");
 	return check_methods(config, table->methods, error);
 }
 
@@ -287,11 +309,11 @@ static int load(
 	struct module *module;
 	const struct muster_module *table;
 	void *object;
-	int status = open_object(config->class, config->module, &object, error);
+	int status = open_object(config->class, path_of(config), &object, error);
 
 	if (status < 0)
 		return status;
-	table = dlsym(object, "muster_module");
+	table = dlsym(object, config->url != NULL ? "muster_caller" : "muster_module");
 	const bool is_service = table == NULL && dlsym(object, "muster_service") != NULL;
 	status = is_service ? 0 : check_table(config, table, error);
 	if (status < 0)
@@ -302,7 +324,7 @@ static int load(
 	module->none = (struct muster_module){MUSTER_ABI, config->class, no_methods, NULL, NULL};
 	module->table = is_service ? &module->none : table;
 	module->host = host;
-	module->options = config->options;
+	module->options = config->url != NULL ? config->caller_options : config->options;
 	*ret_handler = module;
 	return 0;
 }
@@ -325,7 +347,7 @@ static const struct muster_method *find_method(struct module *module, const char
 	if (module->last != NULL && strcmp(module->last->name, name) == 0)
 		return module->last;
 	for (const struct muster_method *method = module->table->methods; method->name != NULL; method++)
-		if (strcmp(method->name, name) == 0)
+		if (strcmp(method->name, name) == 0 || strcmp(method->name, every_method) == 0)
 			return module->last = method;
 	return NULL;
 }

@@ -40,7 +40,8 @@ struct muster_task; /* the task in hand; valid until its method returns */
 enum muster_end { MUSTER_OK, MUSTER_RETRY, MUSTER_FAIL };
 
 struct muster_method {
-	const char *name; /* case-sensitive; 1–128 letters, digits, `_` `.` `\` `-` */
+	/* case-sensitive; 1–128 letters, digits, `_` `.` `\` `-`; "*", in the last row: all that no other row has */
+	const char *name;
 	enum muster_end (*run)(struct muster_task *task);
 };
 
@@ -73,6 +74,9 @@ int muster_attempt(const struct muster_task *task); /* 1 …: which execution th
 const char *muster_traceparent(const struct muster_task *task);
 const json_t *muster_param(const struct muster_task *task);    /* an array or an object; borrowed */
 const json_t *muster_document(const struct muster_task *task); /* the whole document; borrowed */
+/* The task as a program gets it by the exec protocol: the document's own bytes, with id, queue, attempt and so on behind its
+ * members. Owned by the caller, free(); NULL: no memory. */
+char *muster_line(const struct muster_task *task);
 /* What the configuration says under this handler's `options`; NULL: nothing. Borrowed, the same for every task. */
 const json_t *muster_options(const struct muster_task *task);
 

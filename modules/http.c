@@ -11,21 +11,21 @@
  * failure. Certificates are always checked. What is not the open internet is refused unless http.allow names it
  * (http_guard.h), before each connection, redirects included; proxies of the environment are not used.
  *
+ * The same code serves handlers that are URLs: a task of theirs is posted as it is, and what is answered is its result.
+ *
  * A worker keeps its connections from task to task. */
 #include "modules/http_guard.h"
+#include "modules/http_sign.h"
 
 #include <muster.h>
 
 #include <curl/curl.h>
-#include <errno.h>
 #include <nettle/base64.h>
-#include <nettle/hmac.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 
 enum {
 	FETCH_REDIRECTS = 5,
@@ -38,12 +38,12 @@ enum {
 	SPARE_MS = 5000, /* of a beat's promise beyond the transfer's own timeout */
 	URL_MAX = 8000,
 	HOST_MAX = 256,
-	SECRET_MAX = 256,
 	RETRY_AFTER_MAX_S = 24 * 3600,
 };
 
 struct options {
-	const char *method, *secret;
+	const char *method;
+	const char *secret, *secret_file; /* the name of one, or where it is; both NULL: unsigned */
 	const json_t *headers;
 	json_int_t timeout_ms, redirects, max_bytes;
 };
@@ -52,7 +52,8 @@ struct transfer {
 	struct muster_task *task;
 	CURL *easy;
 	const json_t *allow;
-	bool wants_body; /* else what comes is dropped */
+	enum muster_end (*finish)(struct transfer *transfer); /* after a success */
+	bool wants_body;                                      /* else what comes is dropped */
 	char *bytes;
 	size_t length, most;
 	bool too_long;
@@ -253,50 +254,15 @@ static bool names_header(const json_t *headers, const char *wanted)
 	return false;
 }
 
-/* A secret as Standard Webhooks writes it is "whsec_" and base64; any other is taken as it is. */
-static bool set_key(struct hmac_sha256_ctx *hmac, const char *secret)
-{
-	static const char prefix[] = "whsec_";
-	struct base64_decode_ctx base64;
-	uint8_t key[SECRET_MAX];
-	size_t length = strlen(secret);
-
-	if (strncmp(secret, prefix, sizeof prefix - 1) != 0) {
-		hmac_sha256_set_key(hmac, length, (const uint8_t *)secret);
-		return true;
-	}
-	secret += sizeof prefix - 1;
-	length = strlen(secret);
-	if (BASE64_DECODE_LENGTH(length) > sizeof key)
-		return false;
-	base64_decode_init(&base64);
-	if (!base64_decode_update(&base64, &length, key, length, secret) || !base64_decode_final(&base64))
-		return false;
-	hmac_sha256_set_key(hmac, length, key);
-	return true;
-}
-
-/* Standard Webhooks: HMAC-SHA256 over "id.timestamp.body"; the id is the same for every execution of the task. */
+/* The id is the same for every execution of the task. */
 static bool sign(struct transfer *transfer, const char *secret)
 {
-	struct hmac_sha256_ctx hmac;
-	uint8_t digest[SHA256_DIGEST_SIZE];
-	char timestamp[32], signature[8 + BASE64_ENCODE_RAW_LENGTH(SHA256_DIGEST_SIZE)] = "v1,";
-	const char *id = muster_id(transfer->task);
+	struct http_signature signature;
 
-	(void)snprintf(timestamp, sizeof timestamp, "%lld", (long long)time(NULL));
-	if (!set_key(&hmac, secret))
-		return false;
-	hmac_sha256_update(&hmac, strlen(id), (const uint8_t *)id);
-	hmac_sha256_update(&hmac, 1, (const uint8_t *)".");
-	hmac_sha256_update(&hmac, strlen(timestamp), (const uint8_t *)timestamp);
-	hmac_sha256_update(&hmac, 1, (const uint8_t *)".");
-	hmac_sha256_update(&hmac, transfer->body_length, (const uint8_t *)(transfer->body ? transfer->body : ""));
-	hmac_sha256_digest(&hmac, sizeof digest, digest);
-	base64_encode_raw(signature + 3, sizeof digest, digest);
-	signature[3 + BASE64_ENCODE_RAW_LENGTH(SHA256_DIGEST_SIZE)] = '\0';
-	return add_header(transfer, "webhook-id", id) && add_header(transfer, "webhook-timestamp", timestamp) &&
-	       add_header(transfer, "webhook-signature", signature);
+	return http_sign(&signature, secret, muster_id(transfer->task), transfer->body, transfer->body_length) &&
+	       add_header(transfer, "webhook-id", muster_id(transfer->task)) &&
+	       add_header(transfer, "webhook-timestamp", signature.timestamp) &&
+	       add_header(transfer, "webhook-signature", signature.text);
 }
 
 static void set_up(struct transfer *transfer, const char *url, const struct options *options)
@@ -358,8 +324,6 @@ static enum muster_end end_with_answer(struct transfer *transfer)
 
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_EFFECTIVE_URL, &url);
-	if (!transfer->wants_body)
-		return muster_ok(task, json_pack("{s:i}", "status", (int)status));
 	json_t *result =
 		json_pack("{s:i, s:s?, s:o}", "status", (int)status, "url", url, "headers", headers_of(transfer->easy));
 	json_t *body = json_stringn(transfer->bytes, transfer->length);
@@ -375,6 +339,27 @@ static enum muster_end end_with_answer(struct transfer *transfer)
 	}
 	free(encoded);
 	return muster_ok(task, result);
+}
+
+static enum muster_end end_with_success(struct transfer *transfer)
+{
+	long status = 0;
+
+	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
+	return muster_ok(transfer->task, json_pack("{s:i}", "status", (int)status));
+}
+
+/* What it answered is the result, as JSON; nothing is null. */
+static enum muster_end end_with_result(struct transfer *transfer)
+{
+	json_error_t error;
+
+	if (transfer->length == 0)
+		return muster_ok(transfer->task, NULL);
+	json_t *result = json_loadb(transfer->bytes, transfer->length, JSON_DECODE_ANY, &error);
+	if (result)
+		return muster_ok(transfer->task, result);
+	return muster_fail(transfer->task, "the server's answer is no JSON: %s", error.text);
 }
 
 static enum muster_end retry(const struct transfer *transfer, long status)
@@ -396,7 +381,7 @@ static enum muster_end end_with_status(struct transfer *transfer)
 
 	(void)curl_easy_getinfo(transfer->easy, CURLINFO_RESPONSE_CODE, &status);
 	if (status >= 200 && status < 300)
-		return end_with_answer(transfer);
+		return transfer->finish(transfer);
 	if (status == 408 || status == 425 || status == 429 || status >= 500)
 		return retry(transfer, status);
 	if (status >= 300 && status < 400)
@@ -412,7 +397,8 @@ static enum muster_end end_with_error(const struct transfer *transfer, CURLcode 
 	if (transfer->refused[0] != '\0')
 		return muster_fail(task, "%s", transfer->refused);
 	if (transfer->too_long)
-		return muster_fail(task, "the answer has more than %zu bytes (option \"max_bytes\")", transfer->most);
+		return muster_fail(
+			task, "the answer has more than %zu bytes (\"max_bytes\", or limits.result)", transfer->most);
 	switch (code) {
 	case CURLE_UNSUPPORTED_PROTOCOL: return muster_fail(task, "refused: only http and https URLs are called");
 	case CURLE_URL_MALFORMAT: return muster_fail(task, "that is no URL");
@@ -436,21 +422,21 @@ static bool add_body(struct transfer *transfer, const json_t *body, const json_t
 		       json_is_string(body) ? "text/plain; charset=utf-8" : "application/json");
 }
 
-/* Read anew for each task, so that a file that is replaced holds at once. Returns false with why there is none. */
-static bool read_secret(const struct muster_task *task, const char *name, char secret[SECRET_MAX], const char **ret_why)
+/* What the task is signed with, if it is. Returns false with why there is nothing. */
+static bool read_secret(const struct transfer *transfer, const struct options *options, char secret[HTTP_SECRET_MAX],
+	const char **ret_why)
 {
-	const char *path = json_string_value(json_object_get(json_object_get(muster_options(task), "secrets"), name));
-	FILE *file = path ? fopen(path, "re") : NULL;
+	const json_t *secrets = json_object_get(muster_options(transfer->task), "secrets");
+	const char *path = options->secret_file;
 
-	*ret_why = path ? strerror(errno) : "the configuration's http.secrets has none of that name";
-	if (!file)
-		return false;
-	size_t length = fread(secret, 1, SECRET_MAX - 1, file);
-	(void)fclose(file);
-	secret[length] = '\0';
-	secret[strcspn(secret, "\r\n")] = '\0';
-	*ret_why = "its file is empty";
-	return secret[0] != '\0';
+	secret[0] = '\0';
+	if (options->secret) {
+		path = json_string_value(json_object_get(secrets, options->secret));
+		*ret_why = "the configuration's http.secrets has none of that name";
+		if (!path)
+			return false;
+	}
+	return !path || http_secret_read(path, secret, ret_why);
 }
 
 /* curl_easy_perform would hear only once a second that it is to stop. */
@@ -486,30 +472,32 @@ static enum muster_end perform(struct transfer *transfer, const char *url, const
 	return end;
 }
 
-static enum muster_end call(struct muster_task *task, const json_t *url, const json_t *body, struct options *options)
+/* Takes the transfer, which has its body, if there is one, and that body's header. */
+static enum muster_end call(struct transfer *transfer, const json_t *url, const struct options *options)
 {
-	char secret[SECRET_MAX];
-	const char *why;
-	struct transfer transfer = {
-		.task = task, .wants_body = !body, .most = (size_t)options->max_bytes, .easy = kept_easy};
+	struct muster_task *task = transfer->task;
+	char secret[HTTP_SECRET_MAX];
+	const char *why = "", *name = options->secret ? options->secret : "of secret_file";
 	enum muster_end end;
 
+	transfer->easy = kept_easy;
+	transfer->allow = json_object_get(muster_options(task), "allow");
+	transfer->most = (size_t)options->max_bytes;
+	transfer->bytes = malloc(transfer->most + 1);
 	if (!json_is_string(url) || json_string_length(url) > URL_MAX)
-		return muster_fail(task, "the first param must be a URL of at most %d bytes", URL_MAX);
-	if (options->secret && !read_secret(task, options->secret, secret, &why))
-		return muster_fail(task, "no secret \"%.64s\": %s", options->secret, why);
-	transfer.allow = json_object_get(muster_options(task), "allow");
-	transfer.bytes = malloc(transfer.most + 1);
-	if (!transfer.bytes || (body && !add_body(&transfer, body, options->headers)) ||
-		!add_headers(&transfer, options->headers))
+		end = muster_fail(task, "the first param must be a URL of at most %d bytes", URL_MAX);
+	else if (!transfer->bytes || !add_headers(transfer, options->headers))
 		end = muster_retry(task, "out of memory");
-	else if (options->secret && !sign(&transfer, secret))
-		end = muster_fail(task, "the secret \"%s\" cannot be signed with: it is no base64", options->secret);
+	else if (!read_secret(transfer, options, secret, &why))
+		end = muster_fail(task, "no secret \"%.64s\": %s", name, why);
+	else if (secret[0] != '\0' && !sign(transfer, secret))
+		end = muster_fail(task, "the secret \"%.64s\" cannot be signed with: it is no base64", name);
 	else
-		end = perform(&transfer, json_string_value(url), options);
-	curl_slist_free_all(transfer.headers);
-	free(transfer.bytes);
-	free(transfer.body);
+		end = perform(transfer, json_string_value(url), options);
+	explicit_bzero(secret, sizeof secret);
+	curl_slist_free_all(transfer->headers);
+	free(transfer->bytes);
+	free(transfer->body);
 	return end;
 }
 
@@ -523,7 +511,8 @@ static enum muster_end fetch(struct muster_task *task)
 	const char *wrong = read_options(values[1], &options);
 	if (wrong)
 		return muster_fail(task, "the option \"%.64s\" is unknown or has a wrong value", wrong);
-	return call(task, values[0], NULL, &options);
+	struct transfer transfer = {.task = task, .finish = end_with_answer, .wants_body = true};
+	return call(&transfer, values[0], &options);
 }
 
 static enum muster_end push(struct muster_task *task)
@@ -537,11 +526,47 @@ static enum muster_end push(struct muster_task *task)
 	const char *wrong = read_options(values[2], &options);
 	if (wrong)
 		return muster_fail(task, "the option \"%.64s\" is unknown or has a wrong value", wrong);
-	return call(task, values[0], values[1] ? values[1] : nothing, &options);
+	struct transfer transfer = {.task = task, .finish = end_with_success};
+	if (!add_body(&transfer, values[1] ? values[1] : nothing, options.headers))
+		return muster_retry(task, "out of memory");
+	return call(&transfer, values[0], &options);
+}
+
+/* ---- a handler that is a URL ---- */
+
+/* How long the task may take in all; where nothing says, TIMEOUT_MS. At its own timeout it is ended like any other task,
+ * before the transfer would give up. */
+static json_int_t time_of(struct muster_task *task)
+{
+	muster_beat_for(task, TIMEOUT_MAX_MS);
+	const int64_t left_ms = muster_deadline_ms(task);
+
+	return left_ms < TIMEOUT_MAX_MS - SPARE_MS ? left_ms + SPARE_MS : TIMEOUT_MS;
+}
+
+static enum muster_end post(struct muster_task *task)
+{
+	const json_t *given = muster_options(task);
+	struct transfer transfer = {
+		.task = task, .finish = end_with_result, .wants_body = true, .body = muster_line(task)};
+	const struct options options = {
+		.secret_file = json_string_value(json_object_get(given, "secret_file")),
+		.max_bytes = json_integer_value(json_object_get(given, "max_bytes")),
+		.timeout_ms = time_of(task),
+	};
+
+	if (!transfer.body || !add_header(&transfer, "Content-Type", "application/json")) {
+		free(transfer.body);
+		return muster_retry(task, "out of memory");
+	}
+	transfer.body_length = strlen(transfer.body);
+	return call(&transfer, json_object_get(given, "url"), &options);
 }
 
 static int start(const char **why)
 {
+	if (kept_multi) /* as Http, and as handlers that are URLs */
+		return 0;
 	if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) {
 		kept_easy = curl_easy_init();
 		kept_multi = curl_multi_init();
@@ -555,3 +580,9 @@ static int start(const char **why)
 static const struct muster_method methods[] = {{"fetch", fetch}, {"push", push}, {0}};
 
 MUSTER_EXPORT const struct muster_module muster_module = {MUSTER_ABI, "Http", methods, start, NULL};
+
+/* What serves handlers that are URLs, whatever their classes. */
+static const struct muster_method every_method[] = {{"*", post}, {0}};
+
+extern MUSTER_EXPORT const struct muster_module muster_caller;
+MUSTER_EXPORT const struct muster_module muster_caller = {MUSTER_ABI, "*", every_method, start, NULL};

@@ -42,7 +42,7 @@ static void says_where_and_what(void **state)
 		{"handlers:\n- {class: Demo, module: demo.so}\n- {class: Demo, module: demo.so}\n", 3,
 			"the class \"Demo\" is there twice"},
 		{"handlers:\n- {class: \"De mo\", module: demo.so}\n", 2, "\"class\" must be"},
-		{"handlers:\n- {class: A}\n", 2, "handler needs \"module\""},
+		{"handlers:\n- {class: A}\n", 2, "handler needs \"module\", \"exec\" or \"http\""},
 		{"handlers:\n- class: A\n  module: no.so\n", 3, "modules/no.so: No such file"},
 		{"handlers:\n- class: A\n  module: ./modules\n", 3, "is not a file"},
 		{"handlers:\n- class: A\n  module: ./open.so\n", 3,
