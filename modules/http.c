@@ -527,8 +527,10 @@ static enum muster_end push(struct muster_task *task)
 	if (wrong)
 		return muster_fail(task, "the option \"%.64s\" is unknown or has a wrong value", wrong);
 	struct transfer transfer = {.task = task, .finish = end_with_success};
-	if (!add_body(&transfer, values[1] ? values[1] : nothing, options.headers))
+	if (!add_body(&transfer, values[1] ? values[1] : nothing, options.headers)) {
+		free(transfer.body);
 		return muster_retry(task, "out of memory");
+	}
 	return call(&transfer, values[0], &options);
 }
 
