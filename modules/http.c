@@ -20,7 +20,6 @@
 #include <muster.h>
 
 #include <curl/curl.h>
-#include <nettle/base64.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -331,12 +330,8 @@ static enum muster_end end_with_answer(struct transfer *transfer)
 		(void)json_object_set_new(result, "body", body);
 		return muster_ok(task, result);
 	}
-	char *encoded = malloc(BASE64_ENCODE_RAW_LENGTH(transfer->length) + 1);
-	if (encoded) {
-		base64_encode_raw(encoded, transfer->length, (const uint8_t *)transfer->bytes);
-		(void)json_object_set_new(
-			result, "body_base64", json_stringn(encoded, BASE64_ENCODE_RAW_LENGTH(transfer->length)));
-	}
+	char *encoded = http_base64(transfer->bytes, transfer->length);
+	(void)json_object_set_new(result, "body_base64", encoded ? json_string(encoded) : json_null());
 	free(encoded);
 	return muster_ok(task, result);
 }

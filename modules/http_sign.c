@@ -1,9 +1,11 @@
 #include "modules/http_sign.h"
 
 #include <errno.h>
+#include <nettle/base64.h>
 #include <nettle/hmac.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -61,7 +63,19 @@ bool http_sign(
 	hmac_sha256_update(&hmac, 1, (const uint8_t *)".");
 	hmac_sha256_update(&hmac, length, (const uint8_t *)(body ? body : ""));
 	hmac_sha256_digest(&hmac, sizeof digest, digest);
+	_Static_assert(sizeof signature.text > 3 + BASE64_ENCODE_RAW_LENGTH(sizeof digest), "room for it");
 	base64_encode_raw(signature.text + 3, sizeof digest, digest);
 	*ret_signature = signature;
 	return true;
+}
+
+char *http_base64(const char *bytes, size_t length)
+{
+	char *text = malloc(BASE64_ENCODE_RAW_LENGTH(length) + 1);
+
+	if (!text)
+		return NULL;
+	base64_encode_raw(text, length, (const uint8_t *)bytes);
+	text[BASE64_ENCODE_RAW_LENGTH(length)] = '\0';
+	return text;
 }

@@ -3,16 +3,14 @@
 #ifndef MUSTER_MODULES_HTTP_SIGN_H
 #define MUSTER_MODULES_HTTP_SIGN_H
 
-#include <nettle/base64.h>
-#include <nettle/sha2.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 enum { HTTP_SECRET_MAX = 256 };
 
 struct http_signature {
-	char timestamp[32];                                          /* webhook-timestamp: now */
-	char text[4 + BASE64_ENCODE_RAW_LENGTH(SHA256_DIGEST_SIZE)]; /* webhook-signature */
+	char timestamp[32]; /* webhook-timestamp: now */
+	char text[48];      /* webhook-signature */
 };
 
 /* The first line of a file. Each request reads it anew, so that a file that is replaced holds at once. Returns false with
@@ -23,5 +21,8 @@ bool http_secret_read(const char *path, char secret[HTTP_SECRET_MAX], const char
  * false when it should be base64 and is not. */
 bool http_sign(
 	struct http_signature *ret_signature, const char *secret, const char *id, const char *body, size_t length);
+
+/* Owned by the caller, free(); NULL: no memory. */
+char *http_base64(const char *bytes, size_t length);
 
 #endif

@@ -72,7 +72,6 @@ static void says_what_is_not_there_yet(void **state)
 	static const char *const texts[] = {
 		"limits: {log: 1KiB}\n",
 		"handlers: [{class: A, exec: [php], concurrency: 2}]\n",
-		"handlers: [{class: A, http: 'https://x'}]\n",
 
 	};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
