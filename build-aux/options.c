@@ -11,9 +11,11 @@ static void print_text(const char *text)
 {
 	if (*text == '.' || *text == '\'')
 		fputs("\\&", stdout);
-	for (; *text != '\0'; text++) {
+	for (const char *start = text; *text != '\0'; text++) {
 		if (*text == '\\')
 			fputs("\\e", stdout);
+		else if (*text == ' ' && text > start && text[-1] == '.') /* a sentence begins its line */
+			putchar('\n');
 		else
 			putchar(*text);
 	}

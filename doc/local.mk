@@ -18,6 +18,33 @@ doc/muster.yaml.5: doc/muster.yaml.5.in build-aux/options$(EXEEXT) Makefile
 	$(AM_V_GEN)$(MKDIR_P) doc && build-aux/options$(EXEEXT) >$@.options && \
 		$(fill_manual) -e '/@OPTIONS[@]/r $@.options' -e '/@OPTIONS[@]/d' $(srcdir)/doc/muster.yaml.5.in >$@ && rm $@.options
 
+# The client's page and the shells' completions come from its table of verbs.
+EXTRA_DIST += doc/muster.1.in build-aux/verbs.c
+if HAVE_CURL
+noinst_PROGRAMS += build-aux/verbs
+man1_MANS = doc/muster.1
+completions = completion/bash/muster completion/zsh/_muster completion/fish/muster.fish
+CLEANFILES += $(man1_MANS) $(completions)
+bashcompletiondir = $(datadir)/bash-completion/completions
+bashcompletion_DATA = completion/bash/muster
+zshcompletiondir = $(datadir)/zsh/vendor-completions
+zshcompletion_DATA = completion/zsh/_muster
+fishcompletiondir = $(datadir)/fish/vendor_completions.d
+fishcompletion_DATA = completion/fish/muster.fish
+endif
+build_aux_verbs_SOURCES = build-aux/verbs.c
+build_aux_verbs_LDADD = libcli.a libcore.a $(CURL_LIBS) $(NCURSES_LIBS) $(JANSSON_LIBS)
+
+doc/muster.1: doc/muster.1.in build-aux/verbs$(EXEEXT) Makefile
+	$(AM_V_GEN)$(MKDIR_P) doc && build-aux/verbs$(EXEEXT) manual >$@.verbs && \
+		$(fill_manual) -e '/@VERBS[@]/r $@.verbs' -e '/@VERBS[@]/d' $(srcdir)/doc/muster.1.in >$@ && rm $@.verbs
+completion/bash/muster: build-aux/verbs$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completion/bash && build-aux/verbs$(EXEEXT) bash >$@
+completion/zsh/_muster: build-aux/verbs$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completion/zsh && build-aux/verbs$(EXEEXT) zsh >$@
+completion/fish/muster.fish: build-aux/verbs$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) completion/fish && build-aux/verbs$(EXEEXT) fish >$@
+
 dist_doc_DATA += README.md doc/architecture.md doc/exec.md doc/exec-adapter.md doc/from-fend.md doc/hacking.md \
 	doc/modules.md doc/performance.md doc/reliability.md
 exampledir = $(docdir)/examples

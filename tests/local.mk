@@ -247,3 +247,6 @@ EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/children/fe
 	tests/fixtures/fend/tasks/OrderTask.php tests/fixtures/node/tasks.mjs tests/fixtures/python/plain.py \
 	tests/fixtures/python/tasks.py tests/fixtures/seed-document.md tests/sdk/conftest.py tests/sdk/test_kit.py \
 	tests/sdk/test_node.py tests/sdk/test_php.py tests/sdk/test_python.py tests/system/test_sdk_clients.py
+
+# The command line client.
+EXTRA_DIST += tests/system/cli.py tests/system/test_client.py

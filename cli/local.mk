@@ -1,0 +1,16 @@
+# cli: `muster`, a client of the HTTP API. All but main() is a library, so that its pages are made from the same tables.
+if HAVE_CURL
+noinst_LIBRARIES += libcli.a
+bin_PROGRAMS = muster
+endif
+libcli_a_SOURCES = cli/arguments.c cli/bulk.c cli/call.c cli/check.c cli/client.c cli/context.c cli/events.c \
+	cli/filter.c cli/memory.c cli/path.c cli/pools.c cli/push.c cli/push_lines.c cli/queues.c cli/stat.c \
+	cli/table.c cli/tasks.c cli/terminal.c cli/verb.c cli/version.c cli/view.c cli/workers.c cli/arguments.h \
+	cli/bulk.h cli/call.h cli/check.h cli/client.h cli/context.h cli/events.h cli/filter.h cli/memory.h \
+	cli/path.h cli/pools.h cli/push.h cli/push_lines.h cli/queues.h cli/stat.h cli/table.h cli/tasks.h \
+	cli/terminal.h cli/verb.h cli/version.h cli/view.h cli/workers.h
+libcli_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(NCURSES_CFLAGS)
+
+muster_SOURCES = cli/muster.c
+muster_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS)
+muster_LDADD = libcli.a libcore.a $(CURL_LIBS) $(NCURSES_LIBS) $(JANSSON_LIBS)
