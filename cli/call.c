@@ -38,6 +38,7 @@ int64_t call_duration_ms(const struct call *call, enum option_id option, int64_t
 	return ms;
 }
 
+static void complain(const char *format, va_list arguments) __attribute__((format(printf, 1, 0)));
 static void complain(const char *format, va_list arguments)
 {
 	char *text;
