@@ -60,7 +60,7 @@ static int ask_all(struct call *call, const struct action *action, const char *q
 
 	*count = (struct count){0, 0};
 	do {
-		json_t *answer;
+		json_t *answer = NULL;
 		int status = ask_once(call, action, queue, dry_run, cursor[0] != '\0' ? cursor : NULL, limit, &answer);
 		if (status != EXIT_DONE)
 			return status;
@@ -91,7 +91,7 @@ static int print_count(const struct call *call, const struct action *action, con
 static int act_on_all(struct call *call, const struct action *action, const char *queue)
 {
 	char words[1024], question[1200];
-	struct count count;
+	struct count count = {0, 0};
 	int status = EXIT_DONE;
 
 	if (!call_has(call, OPTION_YES) || call_has(call, OPTION_DRY_RUN))
@@ -103,8 +103,8 @@ static int act_on_all(struct call *call, const struct action *action, const char
 	if (!call_has(call, OPTION_YES) && count.matched == 0)
 		return print_count(call, action, &count);
 	filter_words(call, queue, words, sizeof words);
-	(void)snprintf(question, sizeof question, "%s %s tasks (%s)?", action->verb,
-		view_count(call_has(call, OPTION_YES) ? 0 : count.matched).text, words);
+	(void)snprintf(
+		question, sizeof question, "%s %s tasks (%s)?", action->verb, view_count(count.matched).text, words);
 	status = call_confirm(call, question);
 	if (status == EXIT_DONE)
 		status = ask_all(call, action, queue, false, &count);
@@ -117,7 +117,7 @@ static int act_on_one(struct call *call, const struct action *action, const char
 {
 	const bool cancels = action == &cancelling;
 	struct path path;
-	json_t *task;
+	json_t *task = NULL;
 
 	path_init(&path, "/v1/tasks");
 	path_segment(&path, id);

@@ -33,6 +33,12 @@ struct intake {
 	int status;
 };
 
+/* Of those that have not been sent. */
+static long long first_line(const struct intake *intake)
+{
+	return intake->sent_lines + 1LL;
+}
+
 static void show_progress(const struct intake *intake)
 {
 	if (intake->shows_progress)
@@ -62,8 +68,7 @@ static int note_answer(struct intake *intake, const struct answer *answer)
 
 	if (answer->status != 200 || !answer->body) {
 		answer_sentence(answer, &error);
-		return call_refused(
-			intake->call, "line %lld and after: %s", (long long)(intake->sent_lines + 1), error.text);
+		return call_refused(intake->call, "line %lld and after: %s", first_line(intake), error.text);
 	}
 	note_errors(intake, json_object_get(answer->body, "errors"));
 	intake->accepted += view_integer(answer->body, "accepted");
@@ -141,8 +146,8 @@ static int take_in(struct intake *intake)
 			break;
 		buffer_append(&intake->held, bytes, (size_t)length);
 		if (intake->held.status < 0)
-			return call_refused(intake->call, "line %lld is longer than %d MiB",
-				(long long)(intake->sent_lines + 1), HELD_MAX / 1024 / 1024);
+			return call_refused(intake->call, "line %lld is longer than %d MiB", first_line(intake),
+				HELD_MAX / 1024 / 1024);
 		int status = count_lines(intake);
 		if (status != EXIT_DONE)
 			return status;

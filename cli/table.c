@@ -67,6 +67,7 @@ void table_cell(struct table *table, enum paint paint, const char *format, ...)
 
 static void measure(const struct table *table, struct layout *layout)
 {
+	assert(table->column_count > 0);
 	for (size_t i = 0; i < table->column_count; i++)
 		layout->width[i] = terminal_width(table->columns[i].title);
 	for (size_t i = 0; i < table->cell_count; i++)
@@ -151,6 +152,7 @@ void table_print(const struct table *table, const struct terminal *terminal)
 {
 	struct layout layout = {0};
 
+	assert(table->column_count > 0);
 	fit(table, terminal->columns, &layout);
 	for (size_t i = 0; i < table->column_count; i++)
 		if (!layout.dropped[i])
