@@ -21,7 +21,7 @@ struct config_context {
 
 enum { CONFIG_SOCKET_PATH_MAX = 107 }; /* what sun_path holds, without its NUL */
 
-/* ---- config_table.c ---- */
+/* ---- the tables, config_table*.c ---- */
 
 extern const struct schema config_queue_schema;
 extern const struct schema config_list_schema; /* {key, db} of a queue's `list` */
