@@ -128,6 +128,9 @@ static bool cope(struct worker *worker, int status, const struct error *error, u
 		log_warn("lease was taken over, leaving", LOG_TEXT("slot", worker->name));
 		return false;
 	case BROKER_HELD: nap(worker, HELD_MS); break;
+	case -ENOMEM: /* used up by a handler, and given back by nobody; what it has finished is in its outbox */
+		log_error("no memory is left in this worker, leaving");
+		_exit(EXIT_MAIMED);
 	default:
 		if (++*failures == AWAY_FAILURES)
 			log_warn("broker does not answer, waiting for it", LOG_TEXT("error", error->text));
