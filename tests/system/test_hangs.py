@@ -179,7 +179,7 @@ def test_a_hang_uses_up_an_execution_and_runs_again_while_some_remain(muster):
     task = m.wait_task(id_)
     assert task["state"] == "dead" and task["attempts"] == 3 and task["crashes"] == 0
     assert [entry["kind"] for entry in task["history"]] == ["timeout"] * 3
-    assert len(m.log_lines("killed timeout", id_)) == 3
+    until(lambda: len(m.log_lines("killed timeout", id_)) == 3, what="the log has each of them")
     assert m.worker(0)["restarts"] == 3
 
 

@@ -155,7 +155,7 @@ def test_max_age_recycles_it(muster, folder):
         (folder / "plan.notes").unlink(missing_ok=True)
         it = kind(muster, folder, "tick", max_age="500ms")
         until(lambda: len(it.notes("exiting")) >= 2)
-        assert service(it.m)["last_exit"]["reason"] == "recycled"
+        assert until(lambda: service(it.m)["last_exit"])["reason"] == "recycled"
 
 
 def test_a_worker_s_death_ends_its_program(muster, folder):
