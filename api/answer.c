@@ -50,9 +50,10 @@ void answer_buffer(struct request *request, int status, const char *type, struct
 	complete(request, (struct answer){.status = status, .type = type, .body = buffer_take(text), .length = length});
 }
 
-void answer_stream(struct request *request, int status, const char *type)
+void answer_stream(struct request *request, int status, const char *type,
+	ssize_t (*read)(struct request *request, char *bytes, size_t room))
 {
-	complete(request, (struct answer){.status = status, .type = type, .borrowed = true, .streams = true});
+	complete(request, (struct answer){.status = status, .type = type, .borrowed = true, .read = read});
 }
 
 static int append_chunk(const char *bytes, size_t length, void *text)

@@ -1,5 +1,6 @@
 #include "api/api.h"
 
+#include "api/follow.h"
 #include "api/http.h"
 #include "api/reload.h"
 #include "api/sandbox.h"
@@ -144,6 +145,7 @@ static int64_t turn(struct api *api, const struct ready *ready)
 	int64_t events_at = events_turn(api, now);
 	exchange(api);
 	int64_t stream_at = stream_turn(api, clock_mono_ns());
+	int64_t logs_at = follow_turn(api, clock_mono_ns());
 	int64_t bulks_at = bulks_turn(&api->bulks, clock_mono_ns());
 	int64_t next = probe_at < waits_at ? probe_at : waits_at;
 	int64_t pace_at = pace_turn(&api->pace, api->node->config, &api->link, clock_mono_ns());
@@ -151,6 +153,7 @@ static int64_t turn(struct api *api, const struct ready *ready)
 		next = pace_at;
 	next = events_at < next ? events_at : next;
 	next = bulks_at < next ? bulks_at : next;
+	next = logs_at < next ? logs_at : next;
 	return stream_at < next ? stream_at : next;
 }
 
@@ -177,6 +180,7 @@ static void finish(struct api *api)
 	http_quiesce(api->http);
 	waits_stop(&api->waits);
 	events_stop(&api->events);
+	follow_stop(api);
 	api->bulks.stopping = true;
 	do {
 		(void)turn(api, &ready);

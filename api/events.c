@@ -446,7 +446,7 @@ void events_get(struct request *request)
 	events->first = listener;
 	request->listener = listener;
 	subscribe(api, clock_mono_ns()); /* at once: what is submitted after our answer is told */
-	answer_stream(request, 200, "text/event-stream");
+	answer_stream(request, 200, "text/event-stream", events_read);
 }
 
 /* ---- the loop's ---- */

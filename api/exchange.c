@@ -2,6 +2,7 @@
 
 #include "api/access.h"
 #include "api/events.h"
+#include "api/follow.h"
 #include "api/guard.h"
 #include "api/http.h"
 #include "api/problem.h"
@@ -97,6 +98,7 @@ static void release_request(struct http *http, struct request *request)
 {
 	http->busy -= request->dispatched;
 	events_leave(request);
+	follow_leave(request);
 	drop_body(http, request);
 	http->body_bytes -= request->counted;
 	stream_free(request);

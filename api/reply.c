@@ -1,6 +1,5 @@
 #include "api/reply.h"
 
-#include "api/events.h"
 #include "api/squeeze.h"
 
 #include <stdlib.h>
@@ -59,7 +58,7 @@ static bool squeeze_answer(struct request *request)
 static ssize_t read_stream(void *closure, uint64_t position, char *bytes, size_t room)
 {
 	struct request *request = closure;
-	ssize_t length = events_read(request, bytes, room);
+	ssize_t length = request->answer.read(request, bytes, room);
 
 	(void)position;
 	if (length != 0)
@@ -84,7 +83,7 @@ static struct MHD_Response *make_response(struct request *request)
 {
 	const struct answer *answer = &request->answer;
 
-	if (answer->streams) {
+	if (answer->read) {
 		bound_send_buffer(request);
 		return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_ROOM, read_stream, request, NULL);
 	}

@@ -35,6 +35,8 @@ enum request_stage {
 	REQUEST_ANSWERED,  /* the answer is complete */
 };
 
+struct request;
+
 struct answer {
 	int status; /* HTTP */
 	const char *type;
@@ -43,7 +45,9 @@ struct answer {
 	bool borrowed;     /* the body is static */
 	bool packed;       /* the body is gzip already */
 	const char *cache; /* Cache-Control; NULL: no-store */
-	bool streams;      /* the body comes bit by bit (events.h) */
+	/* The body comes bit by bit; gives the next bytes: their count; 0: none now, it will be resumed; -1: it is over.
+	 * NULL: all is there. */
+	ssize_t (*read)(struct request *request, char *bytes, size_t room);
 	struct {
 		const char *name;
 		const char *value; /* static, or `text` */
@@ -51,8 +55,6 @@ struct answer {
 	} headers[REQUEST_HEADERS];
 	size_t header_count;
 };
-
-struct request;
 
 /* What the turn's trip brought for one request. status: 0, or the failure of the whole call with its error. */
 struct trip_result {
@@ -105,6 +107,7 @@ struct request {
 	struct request *next, *previous; /* in the waits' list */
 
 	struct listener *listener; /* owned by the events, which it streams; NULL: it does not */
+	struct follower *follower; /* owned by follow.c: whose log it streams; NULL: nobody's */
 };
 
 /* The value of a query parameter: NULL when it is absent; "" when it has no value. */
@@ -126,8 +129,9 @@ void answer_exact_json(struct request *request, int status, json_t *value);
 void answer_buffer(struct request *request, int status, const char *type, struct buffer *text);
 /* Borrows static bytes. */
 void answer_static(struct request *request, int status, const char *type, const char *bytes, size_t length);
-/* What events_read gives, until it says that it is over. */
-void answer_stream(struct request *request, int status, const char *type);
+/* What `read` gives (struct answer), until it says that it is over. */
+void answer_stream(struct request *request, int status, const char *type,
+	ssize_t (*read)(struct request *request, char *bytes, size_t room));
 /* One more header, at most REQUEST_HEADERS; after the answer. */
 void answer_header(struct request *request, const char *header, const char *value);
 void answer_header_format(struct request *request, const char *header, const char *format, ...)

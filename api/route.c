@@ -3,6 +3,7 @@
 #include "api/audit.h"
 #include "api/bulk.h"
 #include "api/events.h"
+#include "api/follow.h"
 #include "api/health.h"
 #include "api/metrics.h"
 #include "api/one_task.h"
@@ -48,6 +49,7 @@ const struct route routes[] = {
 	{"POST", "/v1/tasks/cancel", ROUTE_ADMIN, bulk_cancel, ROUTE_BODY_JSON, NULL},
 	{"POST", "/v1/tasks/move", ROUTE_ADMIN, bulk_move, ROUTE_BODY_JSON, NULL},
 	{"POST", "/v1/tasks/{id}/retry", ROUTE_SUBMIT, one_task_retry, ROUTE_BODY_NONE, NULL},
+	{"GET", "/v1/tasks/{id}/log", ROUTE_READ, follow_get, ROUTE_BODY_NONE, "follow"},
 	{"GET", "/v1/tasks/{id}/why", ROUTE_READ, one_task_why, ROUTE_BODY_NONE, NULL},
 	{"GET", "/v1/queues", ROUTE_READ, queues_list, ROUTE_BODY_NONE, NULL},
 	{"GET", "/v1/queues/{queue}", ROUTE_READ, queues_get, ROUTE_BODY_NONE, NULL},

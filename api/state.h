@@ -29,8 +29,9 @@ struct api {
 	struct bulks bulks;
 	struct idle idle;
 	struct pace pace;
-	struct request *keyed;  /* requests under an Idempotency-Key that are in hand */
-	struct stream *streams; /* bodies of NDJSON that are arriving; owned by their requests */
+	struct request *keyed;      /* requests under an Idempotency-Key that are in hand */
+	struct follower *followers; /* of tasks' logs; owned by their requests */
+	struct stream *streams;     /* bodies of NDJSON that are arriving; owned by their requests */
 	struct audit audit;
 	struct http *http; /* owned */
 };

@@ -217,6 +217,21 @@ int broker_saved(struct broker *broker, const char *id, int64_t created_ms, int6
 	struct error *error);
 int broker_forget_saved(struct broker *broker, const char *id, int64_t until_mono_ns, struct error *error);
 
+/* What a task has logged: lines, each of which ends with a line feed (core/task_log.h). The last `limits.log` bytes are
+ * kept, for as long as the task can be looked up. */
+int broker_log(struct broker *broker, const char *id, struct bytes lines, int64_t until_mono_ns, struct error *error);
+
+struct broker_logged {
+	int64_t from; /* in: the byte to begin with, of all that it ever logged; out: what to say next time */
+	/* out: */
+	bool known, ended;  /* the task */
+	struct bytes lines; /* whole ones; borrows from the reply */
+	void *reply;        /* owned */
+};
+int broker_logged(struct broker *broker, const char *id, struct broker_logged *logged, int64_t until_mono_ns,
+	struct error *error);
+void broker_logged_fini(struct broker_logged *logged);
+
 /* Subscribes this connection to ends of watched tasks; from then on only broker_fd and broker_next may be used. */
 int broker_subscribe(struct broker *broker, int64_t until_mono_ns, struct error *error);
 /* Or to all that becomes of tasks, as long as somebody says broker_listen at least every BROKER_LISTEN_MS over another

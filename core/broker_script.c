@@ -25,6 +25,8 @@ EMBED_FILE(nodes_lua, "core/broker/nodes.lua");
 EMBED_FILE(retain_lua, "core/broker/retain.lua");
 EMBED_FILE(depths_lua, "core/broker/depths.lua");
 EMBED_FILE(mark_lua, "core/broker/mark.lua");
+EMBED_FILE(log_lua, "core/broker/log.lua");
+EMBED_FILE(logged_lua, "core/broker/logged.lua");
 EMBED_FILE(retry_lua, "core/broker/retry.lua");
 EMBED_FILE(delete_lua, "core/broker/delete.lua");
 EMBED_FILE(purge_lua, "core/broker/purge.lua");
@@ -54,6 +56,8 @@ static const struct {
 	[SCRIPT_RETAIN] = {retain_lua, retain_lua_end},
 	[SCRIPT_DEPTHS] = {depths_lua, depths_lua_end},
 	[SCRIPT_MARK] = {mark_lua, mark_lua_end},
+	[SCRIPT_LOG] = {log_lua, log_lua_end},
+	[SCRIPT_LOGGED] = {logged_lua, logged_lua_end},
 	[SCRIPT_RETRY] = {retry_lua, retry_lua_end},
 	[SCRIPT_DELETE] = {delete_lua, delete_lua_end},
 	[SCRIPT_PURGE] = {purge_lua, purge_lua_end},

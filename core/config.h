@@ -162,7 +162,7 @@ struct config {
 		char *certificate, *key; /* both or none */
 	} tls;
 	struct {
-		int64_t document, body, connections, batch, result;
+		int64_t document, body, connections, batch, result, log;
 		int64_t broker_memory; /* bytes; SCHEMA_NONE: a quarter of the machine's */
 	} limits;
 	struct {

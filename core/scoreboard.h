@@ -29,10 +29,11 @@
 #include <sys/types.h>
 
 enum {
-	SCOREBOARD_LAYOUT = 4,
+	SCOREBOARD_LAYOUT = 5,
 	SCOREBOARD_ROWS = 4096,
 	SCOREBOARD_BATCH = 256,         /* most tasks in one lease */
 	SCOREBOARD_OUTBOX = 128 * 1024, /* bytes of outcomes in one batch */
+	SCOREBOARD_LOG = 16 * 1024,     /* bytes of a task's log on their way to the broker */
 	SCOREBOARD_BUCKETS = 20,        /* of a histogram, the last one unbounded */
 	SCOREBOARD_FLIGHT = 32,         /* last tasks of a slot */
 	SCOREBOARD_EXITS = 8,           /* last exits of a slot */
@@ -193,6 +194,14 @@ struct scoreboard_current { /* text for display, under `sequence`: odd while bei
 	_Atomic int64_t started_mono_ns; /* also read without the sequence, by the second thread */
 };
 
+/* What the task in hand has logged and the broker does not have yet; whoever recovers a dead worker brings it there. Written by
+ * both threads of a worker, under a lock of its own. */
+struct scoreboard_log {
+	char id[ID_MAX + 1];     /* whose it is; "": nobody's */
+	_Atomic uint32_t length; /* of what is complete, whole lines */
+	char bytes[SCOREBOARD_LOG];
+};
+
 struct scoreboard_area { /* writer: the process in the row (the supervisor resets the first group between incarnations) */
 	/* These 64 bytes never change layout. */
 	alignas(64) _Atomic uint32_t incarnation; /* whose words these are */
@@ -214,6 +223,7 @@ struct scoreboard_area { /* writer: the process in the row (the supervisor reset
 	_Atomic uint32_t flight_count; /* tasks recorded so far; the next goes to [count % SCOREBOARD_FLIGHT] */
 	struct scoreboard_flight flight[SCOREBOARD_FLIGHT];
 	struct scoreboard_histogram roundtrip; /* to the broker */
+	alignas(4096) struct scoreboard_log log;
 	alignas(4096) struct scoreboard_outbox outbox;
 	alignas(4096) struct scoreboard_totals totals[CONFIG_QUEUES_MAX];
 };

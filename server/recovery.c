@@ -6,6 +6,7 @@
 #include "core/log.h"
 #include "core/redact.h"
 #include "server/fault.h"
+#include "server/task_log.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -35,6 +36,7 @@ struct inheritance {
 	struct broker_outcome outcomes[SCOREBOARD_BATCH];
 	size_t count;
 	char running[TASK_ELEMENT_MAX]; /* "": none was */
+	struct bytes log;               /* of the running one's, what is not stored yet */
 	struct judgement judgement;
 };
 
@@ -180,6 +182,15 @@ static int hand_over(struct recovery *recovery, const struct inheritance *inheri
 		inheritance->count, clock_mono_after(CALL_MS), ret_recovered, error);
 }
 
+/* 0: no task of ours has such an id. */
+static size_t running_id_length(const struct inheritance *inheritance)
+{
+	const size_t length =
+		task_element_id_length((struct bytes){inheritance->running, strlen(inheritance->running)});
+
+	return length <= ID_MAX ? length : 0;
+}
+
 /* With the outcome of what was running, for which its document and record are looked up first. */
 static int hand_over_running(struct recovery *recovery, struct inheritance *inheritance,
 	struct broker_recovered *ret_recovered, struct error *error)
@@ -190,10 +201,9 @@ static int hand_over_running(struct recovery *recovery, struct inheritance *inhe
 	struct task_record record = {0};
 	_cleanup_(buffer_fini) struct buffer text = {0};
 
-	const size_t length =
-		task_element_id_length((struct bytes){inheritance->running, strlen(inheritance->running)});
-	if (length == 0 || length > ID_MAX)
-		return hand_over(recovery, inheritance, ret_recovered, error); /* no task of ours has such an id */
+	const size_t length = running_id_length(inheritance);
+	if (length == 0)
+		return hand_over(recovery, inheritance, ret_recovered, error);
 	memcpy(look.id, inheritance->running, length);
 	int status = broker_batch(recovery->broker, &batch, clock_mono_after(CALL_MS), error);
 	if (status < 0)
@@ -221,9 +231,21 @@ static int hand_over_running(struct recovery *recovery, struct inheritance *inhe
 	return status;
 }
 
+/* Before its end is told. What comes twice after a failure further on is told twice. */
+static void store_log(struct recovery *recovery, const struct inheritance *inheritance)
+{
+	char id[ID_MAX + 1] = "";
+
+	memcpy(id, inheritance->running, running_id_length(inheritance));
+	(void)broker_log(recovery->broker, id, inheritance->log, clock_mono_after(CALL_MS), NULL);
+}
+
 static int recover(struct recovery *recovery, struct inheritance *inheritance, struct error *error)
 {
 	struct broker_recovered recovered = {0};
+
+	if (inheritance->log.length > 0)
+		store_log(recovery, inheritance);
 	fault_point("recovery-begins");
 	int status = inheritance->running[0] && inheritance->judgement.counts
 			     ? hand_over_running(recovery, inheritance, &recovered, error)
@@ -239,8 +261,10 @@ static int recover(struct recovery *recovery, struct inheritance *inheritance, s
 }
 
 /* What the dead one's outbox says. False: it is not about that generation, which then has started nothing. */
-static bool read_outbox(const struct scoreboard_outbox *outbox, struct inheritance *inheritance)
+static bool read_outbox(const struct scoreboard_area *area, struct inheritance *inheritance)
 {
+	const struct scoreboard_outbox *outbox = &area->outbox;
+
 	if (outbox->owner != inheritance->generation)
 		return false;
 	const unsigned n = outbox->n, finished = outbox->finished, started = outbox->started;
@@ -254,9 +278,13 @@ static bool read_outbox(const struct scoreboard_outbox *outbox, struct inheritan
 		inheritance->outcomes[inheritance->count++] =
 			(struct broker_outcome){outbox->element[i], {outbox->bytes + offset, length}};
 	}
-	if (started > finished)
+	if (started > finished) {
+		char id[ID_MAX + 1] = "";
 		(void)snprintf(inheritance->running, sizeof inheritance->running, "%.*s", TASK_ELEMENT_MAX - 1,
 			outbox->element[started - 1]);
+		memcpy(id, inheritance->running, running_id_length(inheritance));
+		inheritance->log = task_log_left(&area->log, id);
+	}
 	return true;
 }
 
@@ -264,7 +292,7 @@ static bool read_outbox(const struct scoreboard_outbox *outbox, struct inheritan
 static int recover_row(struct recovery *recovery, unsigned row, uint32_t incarnation, struct error *error)
 {
 	const struct scoreboard *scoreboard = recovery->node->scoreboard;
-	const struct scoreboard_outbox *outbox = &scoreboard_area(scoreboard, row)->outbox;
+	const struct scoreboard_area *area = scoreboard_area(scoreboard, row);
 	static struct inheritance inheritance;
 	struct scoreboard_exit exit;
 	char slot[TASK_WORKER_MAX];
@@ -272,7 +300,7 @@ static int recover_row(struct recovery *recovery, unsigned row, uint32_t incarna
 
 	node_worker_name(recovery->node, row, slot);
 	inheritance = (struct inheritance){.slot = slot, .generation = node_generation(recovery->node, incarnation)};
-	(void)read_outbox(outbox, &inheritance);
+	(void)read_outbox(area, &inheritance);
 	const bool understood = scoreboard_read_exit(scoreboard, row, incarnation, &exit);
 	if (understood && exit.damaged) { /* nobody knows what it ran: its lease is recovered as a lost one */
 		log_warn("worker wrote over its own memory, its outbox is lost", LOG_TEXT("slot", slot));
@@ -280,7 +308,7 @@ static int recover_row(struct recovery *recovery, unsigned row, uint32_t incarna
 		return BROKER_HELD;
 	}
 	if (understood)
-		inheritance.judgement = judge(&exit, outbox->started_ms);
+		inheritance.judgement = judge(&exit, area->outbox.started_ms);
 	else if (scoreboard_life(scoreboard, row, &current, NULL) == LIFE_DEAD && current == incarnation)
 		return -EAGAIN;
 	else
@@ -357,8 +385,7 @@ static int recover_lost(struct recovery *recovery, const struct broker_held *hel
 	inheritance =
 		(struct inheritance){.slot = held->slot, .generation = held->generation, .judgement = judge_lost()};
 	/* Of a death of ours that is long past the outbox may still tell; else the first one is taken for the running one. */
-	if ((row < 0 ||
-		    !read_outbox(&scoreboard_area(recovery->node->scoreboard, (unsigned)row)->outbox, &inheritance)) &&
+	if ((row < 0 || !read_outbox(scoreboard_area(recovery->node->scoreboard, (unsigned)row), &inheritance)) &&
 		length < TASK_ELEMENT_MAX)
 		memcpy(inheritance.running, held->elements.data, length);
 	return recover(recovery, &inheritance, error);

@@ -7,6 +7,7 @@
 #include "core/redact.h"
 #include "server/fault.h"
 #include "server/policy.h"
+#include "server/task_log.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -59,6 +60,7 @@ static void host_beat(void *context, int64_t for_ms)
 	int64_t silence_ms = for_ms > 0 ? for_ms : worker->pool->heartbeat_timeout_ms;
 
 	promise(worker, now, now + silence_ms * CLOCK_NS_PER_MS);
+	task_log_turn(worker);
 }
 
 /* Display text changes under an odd sequence number. */
@@ -82,6 +84,7 @@ static void host_progress(void *context, int percent, const char *note)
 	current->progress = percent < 0 ? 0 : percent > 100 ? 100 : percent;
 	(void)snprintf(current->note, sizeof current->note, "%s", note ? note : "");
 	end_text(current);
+	task_log_turn(worker);
 }
 
 static bool was_told_to_stop(const struct worker *worker)
@@ -92,14 +95,16 @@ static bool was_told_to_stop(const struct worker *worker)
 
 static bool host_stopping(void *context)
 {
+	task_log_turn(context);
 	return was_told_to_stop(context);
 }
 
 static void host_log(void *context, const char *text, size_t length)
 {
-	const struct worker *worker = context;
+	struct worker *worker = context;
 
 	log_info("task says", LOG_TEXT("task", worker->area->current.id), LOG_BYTES("text", text, length));
+	task_log_add(worker, text, length);
 }
 
 static int64_t host_deadline_ms(void *context)
@@ -446,6 +451,7 @@ bool run_task(struct worker *worker, unsigned i, struct buffer *record)
 	worker->has_saved = false;
 	worker->timeout_ns = run.order.timeout_ms == SCHEMA_NONE ? INT64_MAX : run.order.timeout_ms * CLOCK_NS_PER_MS;
 	show(worker, &run, wall_ms(worker, worker->started_mono_ns));
+	task_log_begin(worker, run.id);
 	const int64_t silence_ms = worker->pool->heartbeat_timeout_ms;
 	/* Until its first beat a task has its own timeout, if it has one; `promise` bounds by that. */
 	promise(worker, worker->started_mono_ns,
@@ -463,6 +469,7 @@ bool run_task(struct worker *worker, unsigned i, struct buffer *record)
 			worker_leave_if_maimed(worker);
 		if (!batch_end(&worker->batch, i))
 			wait_for_the_end();
+		task_log_end(worker);
 		settle(worker, &run, record);
 	}
 	show_nothing(worker);

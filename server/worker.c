@@ -362,6 +362,8 @@ int worker_main(const struct node *node, unsigned row)
 	volunteer_for_oom();
 	usage_open(&worker.usage);
 	(void)pthread_mutex_init(&worker.call, NULL);
+	(void)pthread_mutex_init(&worker.logging, NULL);
+	worker.first = pthread_self();
 	worker.stop_fd = io_bell_new();
 	if (worker.stop_fd < 0)
 		return give_up(&worker, "cannot make an eventfd");

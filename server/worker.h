@@ -69,6 +69,12 @@ struct worker {
 	int64_t born_mono_ns;
 	struct usage usage;
 
+	/* Of the task in hand's log (task_log.h). */
+	pthread_t first;         /* this thread */
+	pthread_mutex_t logging; /* guards area.log */
+	int64_t log_at_mono_ns;  /* not stored before */
+	bool log_away;           /* the last time the broker did not take it */
+
 	struct service *service; /* of a pool of kind service: what runs instead of tasks; else NULL */
 };
 

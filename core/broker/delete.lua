@@ -29,6 +29,7 @@ local function delete(id)
 	end
 	redis.call('HDEL', TASKS, id)
 	redis.call('HDEL', RUNS, id)
+	redis.call('HDEL', LOGS, id)
 	return '1'
 end
 

@@ -14,6 +14,7 @@ local forgotten, more = 0, 0
 local function forget(ids)
 	call_many('HDEL', TASKS, ids)
 	call_many('HDEL', RUNS, ids)
+	call_many('HDEL', LOGS, ids)
 	forgotten = forgotten + #ids
 end
 

@@ -48,6 +48,7 @@ local function forget(ids)
 	end
 	call_many('HDEL', TASKS, ids)
 	call_many('HDEL', RUNS, ids)
+	call_many('HDEL', LOGS, ids)
 	dropped = dropped + #ids
 end
 

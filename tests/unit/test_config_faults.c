@@ -70,7 +70,6 @@ static void says_what_is_not_there_yet(void **state)
 {
 	(void)state;
 	static const char *const texts[] = {
-		"limits: {log: 1KiB}\n",
 		"handlers: [{class: A, exec: [php], concurrency: 2}]\n",
 
 	};
