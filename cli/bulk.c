@@ -178,11 +178,36 @@ int bulk_retry(struct call *call)
 	return act(call, &retrying);
 }
 
+/* The server deletes from one state at a time. */
+static int purge_all(struct call *call, const char *queue)
+{
+	static const char *const states[] = {"pending", "scheduled", "retrying", "dead", "cancelled", "succeeded"};
+	struct count total = {0, 0};
+	int status = EXIT_DONE;
+
+	for (size_t i = 0; status == EXIT_DONE && i < sizeof states / sizeof states[0]; i++) {
+		struct count count = {0, 0};
+		call->options[OPTION_STATE] = states[i];
+		status = ask_all(call, &purging, queue, call_has(call, OPTION_DRY_RUN), &count);
+		total.done += count.done;
+		total.matched += count.matched;
+	}
+	return status == EXIT_DONE ? print_count(call, &purging, &total) : status;
+}
+
 int bulk_purge(struct call *call)
 {
-	const char *queue = call->argument_count > 0 ? call->arguments[0] : NULL;
+	const char *queue = call->argument_count > 0 ? call->arguments[0] : call->options[OPTION_QUEUE];
+	char question[256];
 
-	if (!queue && !filter_given(call) && !call_has(call, OPTION_ALL))
-		return call_misused(call, "say which: a queue, a filter such as --state, or --all");
-	return act_on_all(call, &purging, queue);
+	if (call_has(call, OPTION_STATE))
+		return act_on_all(call, &purging, queue);
+	if (!call_has(call, OPTION_ALL))
+		return call_misused(call,
+			"say which: --state pending, scheduled, retrying, dead, cancelled or succeeded, or --all");
+	(void)snprintf(question, sizeof question,
+		"Delete all tasks of %s that are not in a worker's hands, and all records?",
+		queue ? queue : "all queues");
+	int status = call_has(call, OPTION_DRY_RUN) ? EXIT_DONE : call_confirm(call, question);
+	return status == EXIT_DONE ? purge_all(call, queue) : status;
 }

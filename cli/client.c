@@ -327,7 +327,7 @@ void answer_sentence(const struct answer *answer, struct error *ret_sentence)
 	if (answer->status == 401)
 		(void)error_set(ret_sentence, -EACCES, "%.300s: give one by --token-file, MUSTER_TOKEN or a context",
 			detail ? detail : "the server wants another token");
-	else if (why)
+	else if (why && !(detail && strstr(detail, why)))
 		(void)error_set(ret_sentence, -EACCES, "%.200s: %.100s%s%.180s", detail ? detail : "refused",
 			pointer ? pointer : "", pointer && pointer[0] != '\0' ? " " : "", why);
 	else if (detail)

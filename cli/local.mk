@@ -8,7 +8,12 @@ libcli_a_SOURCES = cli/arguments.c cli/bulk.c cli/call.c cli/check.c cli/client.
 	cli/table.c cli/tasks.c cli/terminal.c cli/verb.c cli/version.c cli/view.c cli/workers.c cli/arguments.h \
 	cli/bulk.h cli/call.h cli/check.h cli/client.h cli/context.h cli/events.h cli/filter.h cli/memory.h \
 	cli/path.h cli/pools.h cli/push.h cli/push_lines.h cli/queues.h cli/stat.h cli/table.h cli/tasks.h \
-	cli/terminal.h cli/verb.h cli/version.h cli/view.h cli/workers.h
+	cli/terminal.h cli/top.h cli/top_model.h cli/verb.h cli/version.h cli/view.h cli/workers.h
+if HAVE_NCURSES
+libcli_a_SOURCES += cli/top.c cli/top_model.c
+else
+libcli_a_SOURCES += cli/no_top.c
+endif
 libcli_a_CPPFLAGS = $(AM_CPPFLAGS) $(CURL_CFLAGS) $(NCURSES_CFLAGS)
 
 muster_SOURCES = cli/muster.c

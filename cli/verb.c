@@ -8,6 +8,7 @@
 #include "cli/queues.h"
 #include "cli/stat.h"
 #include "cli/tasks.h"
+#include "cli/top.h"
 #include "cli/version.h"
 #include "cli/workers.h"
 
@@ -111,6 +112,10 @@ const struct verb verbs[] = {
 		"With --json each event is a document on a line."},
 	{"stat", "[SECONDS [COUNT]]", "", 0, 2, stat_run, "Show one line a second: depths, rates, workers",
 		"With --json each line is a document."},
+	{"top", "", "", 0, 0, top_run, "Watch workers and queues live",
+		"Keys: arrows or j k choose, tab changes between workers and queues, s sorts, r restarts the worker, p "
+		"pauses "
+		"or resumes the queue, enter looks into the task, q leaves."},
 	{"check", "", "queue warn-age critical-age warn-dead", 0, 0, check_run,
 		"One line for monitoring; exits 0 fine, 1 warning, 2 critical", NULL},
 	{"version", "", "", 0, 0, version_run, "Say which version this is, and which the server is", NULL},

@@ -345,3 +345,97 @@ def test_manual_pages_have_no_fault(page):
         pytest.skip("mandoc is missing")
     done = subprocess.run(["mandoc", "-Tlint", "-Wwarning", str(BUILD / "doc" / page)], capture_output=True, text=True)
     assert done.returncode == 0 and not done.stdout, done.stdout
+
+
+# ---- many at once ----
+
+def test_list_filters_and_pages(muster, client):
+    m = muster({**HOLD, "queues": [{"name": "mail"}]})
+    run = client(m)
+    m.submit_many([{"class": "Demo", "method": "noop"}] * 1200 + [{"class": "Demo", "method": "add", "queue": "mail", "id": "only"}])
+    assert len(run("list", "--limit", "1100", "--json").json["tasks"]) == 1100
+    done = run("list", "mail", "--json")
+    assert [t["id"] for t in done.json["tasks"]] == ["only"] and done.json["next_cursor"] is None
+    assert [t["id"] for t in run("list", "--method", "add", "--json").json["tasks"]] == ["only"]
+    table = run("list", "--state", "pending", "--queue", "mail").out
+    assert "only" in table and "Demo.add" in table and len(table.splitlines()) == 2
+    assert run("list", "--state", "asleep").code == 1
+
+
+def test_dead_tasks_are_retried_by_filter_and_by_id(m, run):
+    for n in range(3):
+        m.run("Demo", "fail", "disk full", id=f"d{n}")
+    m.run("Demo", "fail", "other", id="d3")
+    counted = run("retry", "--state", "dead", "--error", "disk full", "--dry-run")
+    assert (counted.code, counted.out) == (0, "3 tasks match\n"), counted
+    silent = run("retry", "--state", "dead", "--error", "disk full")
+    assert silent.code == 64 and "--yes" in silent.err and m.task("d0")["attempts"] == 1, silent
+    done = run("retry", "--error", "disk full", "--yes", "--json")
+    assert done.code == 0 and done.json == {"retried": 3, "matched": 3, "dry_run": False}, done
+    until(lambda: m.queue()["dead"] == 4, what="they failed again")
+    done = run("retry", "d3", "nope")
+    assert done.code == 1 and "d3 is" in done.out and "no task nope" in done.err, done
+
+
+def test_a_question_on_a_terminal(muster, client):
+    m = muster(HOLD)
+    run = client(m)
+    m.submit_many([{"class": "Demo", "method": "noop"}] * 7)
+    no = run.on_terminal("cancel", "--queue", "default", keys=b"n\n")
+    assert no.code == 1 and "Cancel 7 tasks (queue default)?" in no.out and m.queue()["pending"] == 7, no
+    yes = run.on_terminal("cancel", "--queue", "default", keys=b"y\n")
+    assert yes.code == 0 and "7 cancelled" in yes.out and m.queue()["pending"] == 0, yes
+
+
+def test_purge_deletes(muster, client):
+    m = muster(HOLD)
+    run = client(m)
+    ids = m.submit_many([{"class": "Demo", "method": "noop"}] * 5)
+    assert run("purge", "default", "--state", "pending", "--limit", "2", "--yes").out == "2 deleted\n"
+    assert run("purge", "default", "--all", "--dry-run").out == "3 tasks match\n"
+    assert run("purge", "default").code == 64 and run("purge", "default", "--all").code == 64
+    assert run("purge", "default", "--all", "--yes", "--json").json == {"deleted": 3, "matched": 3, "dry_run": False}
+    assert all(run("get", one).code == 1 for one in ids)
+
+
+def test_cancel_of_what_is_over_is_refused(m, run):
+    m.run("Demo", "noop", id="over")
+    done = run("cancel", "over")
+    assert done.code == 1 and done.err.count("\n") == 1, done
+
+
+def test_pause_why_resume(m, run):
+    assert run("pause", "default").out == "default is paused\n"
+    assert "paused" in run("queues", "default").out
+    m.submit("Demo", "noop", id="p1")
+    why = run("why", "p1")
+    assert why.code == 0 and "paused" in why.out, why
+    assert {"reason", "detail"} <= set(run("why", "p1", "--json").json)
+    assert run("resume", "default", "--json").code == 0
+    m.wait_task("p1", "succeeded")
+    assert run("pause", "nobody").code == 1
+
+
+def test_scale(m, run):
+    done = run("scale", "default", "3", "--json")
+    assert done.code == 0, done
+    until(lambda: len(m.workers()) == 3, what="there are three workers")
+
+
+def test_events_are_shown_as_they_happen(m, run):
+    process = run.start("events", "--type", "task", "--class", "Demo", "--state", "succeeded", "--json", "--limit", "1",
+                        "--for", "60s")
+    try:
+        def heard():
+            m.submit("Demo", "add", 1, 2)
+            return process.poll() is not None
+        until(heard, what="an event has come")
+        out, _ = process.communicate(timeout=60)
+        event = json.loads(out)
+        assert process.returncode == 0 and event["event"] == "task" and event["data"]["state"] == "succeeded", out
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+    done = run("events", "--for", "300ms")
+    assert done.code == 0, done

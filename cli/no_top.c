@@ -1,0 +1,10 @@
+#include "cli/top.h"
+
+#include "cli/call.h"
+
+/* What stands in where configure has found no ncurses. */
+int top_run(struct call *call)
+{
+	return call_refused(
+		call, "top is not built in: ncurses was missing when muster was built; `muster stat' needs none");
+}
