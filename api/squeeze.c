@@ -4,13 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <zlib.h>
-
-enum {
-	LEVEL = 1,             /* half the time of the usual 6, and JSON becomes a tenth all the same */
-	GZIP_WINDOW = 15 + 16, /* the largest window, with gzip's head */
-	MEMORY = 8,
-};
 
 /* Whether what stands behind a coding's name takes it: nothing, or a weight that is not zero. */
 static bool has_weight(const char *parameters)
@@ -40,6 +33,26 @@ bool squeeze_is_accepted(const char *accept_encoding)
 	return false;
 }
 
+#ifdef MUSTER_NO_ZLIB
+
+char *squeeze(const char *bytes, size_t length, size_t *ret_length)
+{
+	(void)bytes;
+	(void)length;
+	(void)ret_length;
+	return NULL;
+}
+
+#else
+
+#include <zlib.h>
+
+enum {
+	LEVEL = 1,             /* half the time of the usual 6, and JSON becomes a tenth all the same */
+	GZIP_WINDOW = 15 + 16, /* the largest window, with gzip's head */
+	MEMORY = 8,
+};
+
 char *squeeze(const char *bytes, size_t length, size_t *ret_length)
 {
 	z_stream stream = {0};
@@ -63,3 +76,5 @@ char *squeeze(const char *bytes, size_t length, size_t *ret_length)
 	free(squeezed);
 	return NULL;
 }
+
+#endif

@@ -1,4 +1,5 @@
-/* squeeze: gzip, for large answers to clients that ask for it. The door to zlib. */
+/* squeeze: gzip, for large answers to clients that ask for it. The door to zlib; built without it (MUSTER_NO_ZLIB)
+ * nothing becomes less. */
 #ifndef MUSTER_API_SQUEEZE_H
 #define MUSTER_API_SQUEEZE_H
 
