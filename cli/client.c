@@ -225,9 +225,9 @@ static int perform(struct client *client, struct transfer *transfer, const char 
 	CURL *easy = client->easy;
 	char said[CURL_ERROR_SIZE] = "", *url = NULL;
 
+	*answer = (struct answer){0};
 	if (asprintf(&url, "%s%s", client->base, path) < 0)
 		return error_set(error, -ENOMEM, "no memory");
-	*answer = (struct answer){0};
 	transfer->easy = easy;
 	buffer_init(&transfer->body, ANSWER_MAX);
 	(void)curl_easy_setopt(easy, CURLOPT_URL, url);

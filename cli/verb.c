@@ -1,7 +1,10 @@
 #include "cli/verb.h"
 
+#include "cli/bench.h"
 #include "cli/bulk.h"
 #include "cli/check.h"
+#include "cli/doctor.h"
+#include "cli/drill.h"
 #include "cli/events.h"
 #include "cli/pools.h"
 #include "cli/push.h"
@@ -118,6 +121,16 @@ const struct verb verbs[] = {
 		"or resumes the queue, enter looks into the task, q leaves."},
 	{"check", "", "queue warn-age critical-age warn-dead", 0, 0, check_run,
 		"One line for monitoring; exits 0 fine, 1 warning, 2 critical", NULL},
+	{"doctor", "", "", 0, 0, doctor_run, "Look for the usual mistakes, with a remedy for each",
+		"Exits 1 when something is wrong."},
+	{"drill", "kill|hang|stop|broker", "queue yes", 1, 1, drill_run,
+		"Cause a fault on purpose and measure the recovery",
+		"It works on this machine only, with tasks of the bundled class Demo, and asks first. kill: SIGKILL of "
+		"a busy "
+		"worker; hang: a task that loops for ever; stop: SIGSTOP of a busy worker; broker: SIGKILL of the "
+		"embedded broker."},
+	{"bench", "", "queue for yes", 0, 0, bench_run, "Measure this installation in ten seconds",
+		"It submits tasks of the bundled class Demo that do nothing."},
 	{"version", "", "", 0, 0, version_run, "Say which version this is, and which the server is", NULL},
 };
 const size_t verb_count = sizeof verbs / sizeof verbs[0];

@@ -249,4 +249,4 @@ EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/children/ta
 	tests/sdk/test_node.py tests/sdk/test_php.py tests/sdk/test_python.py tests/system/test_sdk_clients.py
 
 # The command line client.
-EXTRA_DIST += tests/system/cli.py tests/system/test_client.py tests/system/test_client_top.py
+EXTRA_DIST += tests/system/cli.py tests/system/test_client.py tests/system/test_client_top.py tests/system/test_client_care.py
