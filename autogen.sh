@@ -10,7 +10,7 @@ top=$(pwd)
 
 needed_to_build='gcc libc6-dev make autoconf automake pkgconf libmicrohttpd-dev libhiredis-dev libjansson-dev libyaml-dev nettle-dev libgnutls28-dev libseccomp-dev zlib1g-dev libcurl4-openssl-dev libncurses-dev'
 needed_to_run='redis-server curl'
-needed_to_test='libcmocka-dev procps python3 python3-pytest python3-pytest-xdist python3-redis python3-requests python3-hypothesis strace php-cli nodejs jq openssl tmux mandoc'
+needed_to_test='libcmocka-dev procps python3 python3-pytest python3-pytest-xdist python3-redis python3-requests python3-hypothesis python3-jsonschema strace php-cli nodejs jq openssl tmux mandoc'
 
 say() { printf '%s\n' "autogen.sh: $*" >&2; }
 

@@ -13,7 +13,7 @@ libapi_a_SOURCES = api/access.c api/answer.c api/api.c api/audit.c api/body.c ap
 	api/split.h api/squeeze.h api/state.h api/stream.h api/tag.h api/tasks.h api/terms.h api/throttle.h api/trip.h \
 	api/waits.h api/whoami.h api/workers.h
 
-# The dashboard is part of the program, too.
-dashboard = web/dist web/index.html web/package-lock.json web/package.json web/src web/tsconfig.json web/vite.config.ts
-EXTRA_DIST += $(dashboard)
 api/page.$(OBJEXT): $(dashboard)
+
+# How it is described.
+libapi_a_SOURCES += api/openapi.c api/openapi.h api/shape.c api/shape.h api/shapes.c

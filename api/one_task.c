@@ -110,7 +110,7 @@ static const struct schema_member change_members[] = {
 		.help = "9 goes first."},
 	{0},
 };
-static const struct schema change_schema = {"change", change_members, sizeof(struct change)};
+const struct schema one_task_change_schema = {"change", change_members, sizeof(struct change)};
 
 /* Returns false when it has answered. */
 static bool understand(struct request *request, const struct change *wanted, struct broker_change *ret_change)
@@ -176,10 +176,10 @@ void one_task_change(struct request *request)
 	struct change wanted = {0};
 	struct broker_change change;
 
-	if (tasks_read_id(request) && body_read(request, &change_schema, &wanted) &&
+	if (tasks_read_id(request) && body_read(request, &one_task_change_schema, &wanted) &&
 		understand(request, &wanted, &change))
 		apply_change(request, &change);
-	schema_fini(&change_schema, &wanted);
+	schema_fini(&one_task_change_schema, &wanted);
 }
 
 /* ---- clone ---- */

@@ -17,4 +17,6 @@ void one_task_why(struct request *request);
  * case. Returns false when it has answered. */
 bool one_task_find(struct request *request, struct broker_look *look, struct broker_batch *words);
 
+extern const struct schema one_task_change_schema; /* of a PATCH's body */
+
 #endif

@@ -79,7 +79,7 @@ static const struct schema_member scale_members[] = {
 		.help = "How many workers the pool is to have."},
 	{0},
 };
-static const struct schema scale_schema = {"pool", scale_members, sizeof(struct scale)};
+const struct schema pools_scale_schema = {"pool", scale_members, sizeof(struct scale)};
 
 static int64_t workers_of_others(const struct node *node, int pool)
 {
@@ -118,7 +118,7 @@ void pools_scale(struct request *request)
 		problem(request, 404, "there is no pool %s", request->arguments[0]);
 		return;
 	}
-	if (!body_read(request, &scale_schema, &scale) || !order_scale(request, pool, scale.workers))
+	if (!body_read(request, &pools_scale_schema, &scale) || !order_scale(request, pool, scale.workers))
 		return;
 	json_auto_t *paused = pause_all(request->api);
 	json_t *value = pool_json(node, pool, paused);

@@ -1,6 +1,6 @@
 /* route: which function answers which call. One table; 404, 405 with Allow, HEAD and OPTIONS come from it.
  *
- * To add a route is to add a row. A row's index is its index in the scoreboard's counters. */
+ * To add a route is to add a row, with its description: a row without one does not compile. A row's index is its index in the scoreboard's counters. */
 #ifndef MUSTER_API_ROUTE_H
 #define MUSTER_API_ROUTE_H
 
@@ -32,6 +32,10 @@ struct route {
 	void (*function)(struct request *request);
 	enum route_body body;
 	const char *query; /* the parameters that it knows, separated by spaces; NULL: none; ROUTE_ANY: any */
+	/* For /openapi.json (openapi.h): types as in shape.h. What every call may end in (400, 401 …) is not repeated. */
+	const char *takes;   /* the body's type; NULL: no body, or none that means anything */
+	const char *answers; /* "200 Task, 304, 409"; NULL: not available yet, and not described */
+	const char *summary; /* what it does, in a few words */
 };
 
 enum { ROUTE_ALLOW_MAX = 96 }; /* bytes of an Allow header's value */

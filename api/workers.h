@@ -19,4 +19,6 @@ json_t *nodes_find(struct request *request, const char *id);
 /* What all living nodes have said of themselves (broker_nodes). Owned; NULL when it has answered. */
 json_t *nodes_ask(struct request *request);
 
+extern const struct schema pools_scale_schema; /* of a PATCH's body */
+
 #endif

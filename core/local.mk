@@ -28,3 +28,5 @@ broker_scripts = core/broker/cancel.lua core/broker/change.lua core/broker/commo
 	core/broker/turn.lua core/broker/wake.lua core/broker/why.lua
 EXTRA_DIST += $(broker_scripts)
 core/broker_script.$(OBJEXT): $(broker_scripts)
+
+libcore_a_SOURCES += core/schema_describe.c

@@ -77,8 +77,10 @@ struct schema_member {
 	/* Further check of a present, well-typed value; NULL: none. Returns 0, or -EINVAL with the sentence, whose subject
 	 * (the member's name) is put before it: "must be …". */
 	int (*check)(const json_t *value, struct error *error);
-	bool secret;      /* masked by schema_dump, never shown in faults */
-	const char *help; /* one sentence for the manual */
+	const char *
+		described; /* what `check` allows: members of a JSON Schema, as JSON text; NULL: the type says it all */
+	bool secret;       /* masked by schema_dump, never shown in faults */
+	const char *help;  /* one sentence for the manual */
 };
 
 struct schema {
@@ -103,5 +105,9 @@ void schema_fini(const struct schema *schema, void *target);
 /* What holds, defaults included, secrets as "********"; durations and sizes in their written form. Owned by the caller;
  * NULL: no memory. */
 json_t *schema_dump(const struct schema *schema, const void *target);
+
+/* The table as a JSON Schema (2020-12, as OpenAPI 3.1 has it): what schema_read takes, but for the bounds of durations and
+ * sizes, and checks that no row describes. Owned by the caller; NULL: no memory. */
+json_t *schema_describe(const struct schema *schema);
 
 #endif

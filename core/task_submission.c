@@ -63,7 +63,8 @@ static int check_time(const json_t *value, struct error *error)
 
 /* ---- the table ---- */
 
-#define MEMBER(field) offsetof(struct task_members, field)
+#define MEMBER(field)  offsetof(struct task_members, field)
+#define NAME_DESCRIBED "{\"pattern\":\"^[A-Za-z0-9_.\\\\\\\\-]{1,128}$\"}" /* check_name */
 
 static const struct schema_member task_members[] = {
 	{.name = "class",
@@ -71,18 +72,21 @@ static const struct schema_member task_members[] = {
 		.offset = MEMBER(class),
 		.required = true,
 		.check = check_name,
+		.described = NAME_DESCRIBED,
 		.help = "Which handler runs the task."},
 	{.name = "method",
 		.type = SCHEMA_STRING,
 		.offset = MEMBER(method),
 		.required = true,
 		.check = check_name,
+		.described = NAME_DESCRIBED,
 		.help = "Which of its methods."},
 	{.name = "param",
 		.type = SCHEMA_VALUE,
 		.offset = MEMBER(param),
 		.fallback = "[]",
 		.check = check_param,
+		.described = "{\"type\":[\"array\",\"object\"]}",
 		.help = "Its arguments: an array (positional) or an object (named)."},
 	{.name = "retry",
 		.type = SCHEMA_INTEGER,
@@ -99,6 +103,7 @@ static const struct schema_member task_members[] = {
 		.type = SCHEMA_STRING,
 		.offset = MEMBER(id),
 		.check = check_id,
+		.described = "{\"pattern\":\"^[A-Za-z0-9_-]{1,64}$\"}",
 		.help = "An id of your own; a second submission of it returns the first."},
 	{.name = "timeout",
 		.type = SCHEMA_DURATION,
@@ -116,8 +121,14 @@ static const struct schema_member task_members[] = {
 		.type = SCHEMA_STRING,
 		.offset = MEMBER(run_at),
 		.check = check_time,
+		.described = "{\"format\":\"date-time\"}",
 		.help = "Run it at that time (RFC 3339)."},
-	{.name = "meta", .type = SCHEMA_VALUE, .offset = MEMBER(meta), .check = check_meta, .help = "Kept as it is."},
+	{.name = "meta",
+		.type = SCHEMA_VALUE,
+		.offset = MEMBER(meta),
+		.check = check_meta,
+		.described = "{\"type\":[\"object\",\"null\"]}",
+		.help = "Kept as it is."},
 	{.name = "priority",
 		.type = SCHEMA_INTEGER,
 		.offset = MEMBER(priority),
@@ -137,6 +148,7 @@ static const struct schema_member task_members[] = {
 		.type = SCHEMA_STRING,
 		.offset = MEMBER(unique),
 		.check = check_unique,
+		.described = "{\"minLength\":1,\"maxLength\":128}",
 		.help = "While a task with this value has not ended, another submission of it, in whatever queue, "
 			"stores nothing "
 			"and returns the first."},

@@ -45,6 +45,15 @@ completion/zsh/_muster: build-aux/verbs$(EXEEXT)
 completion/fish/muster.fish: build-aux/verbs$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) completion/fish && build-aux/verbs$(EXEEXT) fish >$@
 
+# The API's description, from the tables that it runs by.
+noinst_PROGRAMS += build-aux/openapi
+build_aux_openapi_SOURCES = build-aux/openapi.c
+build_aux_openapi_LDADD = libapi.a libcore.a $(MICROHTTPD_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(YAML_LIBS)
+doc_DATA = doc/openapi.json
+CLEANFILES += doc/openapi.json
+doc/openapi.json: build-aux/openapi$(EXEEXT)
+	$(AM_V_GEN)$(MKDIR_P) doc && build-aux/openapi$(EXEEXT) >$@.new && mv $@.new $@
+
 dist_doc_DATA += README.md doc/architecture.md doc/exec.md doc/exec-adapter.md doc/from-fend.md doc/hacking.md \
 	doc/modules.md doc/performance.md doc/reliability.md
 exampledir = $(docdir)/examples

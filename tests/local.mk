@@ -3,7 +3,7 @@ if HAVE_CMOCKA
 unit_tests = tests/unit/test_backoff tests/unit/test_batch tests/unit/test_broker tests/unit/test_broker_calls \
 	tests/unit/test_buffer tests/unit/test_clock tests/unit/test_config tests/unit/test_config_faults \
 	tests/unit/test_control tests/unit/test_demo tests/unit/test_document tests/unit/test_error \
-	tests/unit/test_handler tests/unit/test_id tests/unit/test_io tests/unit/test_log tests/unit/test_pace tests/unit/test_policy \
+	tests/unit/test_handler tests/unit/test_id tests/unit/test_io tests/unit/test_log tests/unit/test_openapi tests/unit/test_pace tests/unit/test_policy \
 	tests/unit/test_schema tests/unit/test_guard tests/unit/test_sandbox tests/unit/test_secrets tests/unit/test_scoreboard tests/unit/test_task tests/unit/test_task_filter tests/unit/test_task_memory \
 	tests/unit/test_task_order tests/unit/test_task_record tests/unit/test_task_view tests/unit/test_units \
 	tests/unit/test_utf8
@@ -45,6 +45,7 @@ tests_unit_test_handler_SOURCES = tests/unit/test_handler.c $(unit_common)
 tests_unit_test_id_SOURCES = tests/unit/test_id.c $(unit_common)
 tests_unit_test_io_SOURCES = tests/unit/test_io.c $(unit_common)
 tests_unit_test_log_SOURCES = tests/unit/test_log.c $(unit_common)
+tests_unit_test_openapi_SOURCES = tests/unit/test_openapi.c
 tests_unit_test_pace_SOURCES = tests/unit/test_pace.c $(unit_common)
 tests_unit_test_policy_SOURCES = tests/unit/test_policy.c $(unit_common)
 tests_unit_test_schema_SOURCES = tests/unit/test_schema.c $(unit_common)
@@ -184,6 +185,9 @@ check-programs: $(check_PROGRAMS)
 # Handing tasks over.
 EXTRA_DIST += tests/lua/test_demands.py tests/lua/test_max_active.py tests/lua/test_priority.py tests/system/test_max_active.py tests/system/test_dry_run.py \
 	tests/system/test_idempotency.py tests/system/test_ndjson.py tests/system/test_priority.py tests/system/test_terms.py
+
+# The API as it is described.
+EXTRA_DIST += tests/system/description.py tests/system/test_openapi.py
 
 # Who may, and what may not be.
 EXTRA_DIST += tests/system/test_audit.py tests/system/test_auth.py tests/system/test_guards.py tests/system/test_tls.py

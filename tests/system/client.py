@@ -1,4 +1,4 @@
-"""The API as a client sees it: one keep-alive connection, and the metrics' text."""
+"""The API as a client sees it: one keep-alive connection, each answer held against the description; and the metrics' text."""
 
 import http.client
 import json
@@ -6,6 +6,7 @@ import re
 import socket
 import time
 
+import description
 from waiting import SLOW
 
 
@@ -65,6 +66,7 @@ class Http:
         self.used = time.monotonic()
         if answer.will_close:
             self.close()
+        description.check(method, path, response.status, response.headers, response.body)
         return response
 
     def request(self, method, path, body=None, headers=None):

@@ -386,6 +386,31 @@ static void faults_across_members(void **state)
 	assert_int_equal(faults.count, 0);
 }
 
+static void is_described(const char *member, const char *expected)
+{
+	json_t *description = schema_describe(&cart_schema);
+	char *text = json_dumps(
+		json_object_get(json_object_get(description, "properties"), member), JSON_COMPACT | JSON_SORT_KEYS);
+	assert_string_equal(text, expected);
+	free(text);
+	json_decref(description);
+}
+
+static void describes_what_it_takes(void **state)
+{
+	(void)state;
+	is_described("covered", "{\"default\":true,\"type\":\"boolean\"}");
+	is_described("lock", "{\"default\":\"open\",\"enum\":[\"open\",\"locked\"]}");
+	is_described("seats",
+		"{\"maximum\":8,\"minimum\":1,\"pattern\":\"^[0-9]+$\",\"type\":[\"integer\",\"string\",\"null\"]}");
+	is_described("height", "{\"default\":1.5,\"maximum\":9.0,\"minimum\":0.0,\"type\":\"number\"}");
+	is_described("key", "{\"maxLength\":6,\"minLength\":0,\"type\":[\"string\",\"null\"]}");
+	is_described("tags", "{\"default\":[\"old\"],\"items\":{\"type\":\"string\"},\"maxItems\":3,\"minItems\":0,"
+			     "\"type\":\"array\"}");
+	is_described("extra", "{}");
+	is_described("motor", "{\"const\":[],\"default\":[]}");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -402,6 +427,7 @@ int main(void)
 		cmocka_unit_test(dumps_what_holds),
 		cmocka_unit_test(fini_twice_is_harmless),
 		cmocka_unit_test(faults_across_members),
+		cmocka_unit_test(describes_what_it_takes),
 	};
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
