@@ -230,6 +230,26 @@ static void check_state_dir(struct config_context *context)
 	look_at_state_dir(context);
 }
 
+/* Whether it may be written to is for the user to find out who opens it; a folder that is missing is a slip of the pen. */
+static void check_log_file(struct config_context *context)
+{
+	char **path = &context->config->log.file;
+	struct stat folder;
+
+	config_make_absolute(context, path);
+	if (*path == NULL)
+		return;
+	const size_t length = (size_t)(strrchr(*path, '/') - *path);
+	char *parent = length > 0 ? strndup(*path, length) : strdup("/");
+	if (parent == NULL)
+		context->status = -ENOMEM;
+	else if (stat(parent, &folder) < 0 && (errno == ENOENT || errno == ENOTDIR))
+		schema_fault(context->faults, "/log/file", "\"file\": there is no folder %.256s", parent);
+	else if (stat(*path, &folder) == 0 && S_ISDIR(folder.st_mode))
+		schema_fault(context->faults, "/log/file", "\"file\": %.256s is a folder", *path);
+	free(parent);
+}
+
 /* ---- broker ---- */
 
 static void check_password_file(struct config_context *context)
@@ -377,7 +397,7 @@ void config_check_places(struct config_context *context)
 	check_listen(context);
 	check_user(context);
 	check_state_dir(context);
-	config_make_absolute(context, &context->config->log.file);
+	check_log_file(context);
 	check_broker(context);
 	check_limits(context);
 	const bool none = context->config->handler_count == 0;

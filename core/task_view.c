@@ -4,6 +4,7 @@
 #include "core/task_internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* A value that could not be made, for lack of memory, is NULL; setting it fails, and so the whole view does. */
@@ -56,6 +57,27 @@ static int read_document(const struct task_head *head, json_t **ret_document)
 	if (status < 0 && status != -ENOMEM)
 		*ret_document = NULL;
 	return status == -ENOMEM ? status : 0;
+}
+
+/* The text of one that names no class, for who wants to know what came in; what is no UTF-8 in it is replaced. */
+static json_t *raw_value(const struct task_head *head, const json_t *document)
+{
+	const size_t length = head->document.length;
+
+	if (json_is_string(json_object_get(document, "class")))
+		return json_null();
+	char *text = malloc(length + 1), *clean = malloc(length + 1);
+	json_t *value = NULL;
+	if (text != NULL && clean != NULL) {
+		for (size_t i = 0; i < length; i++)
+			text[i] = head->document.data[i] != '\0' ? head->document.data[i] : ' ';
+		text[length] = '\0';
+		task_clean_text(clean, length + 1, text);
+		value = json_string(clean);
+	}
+	free(text);
+	free(clean);
+	return value;
 }
 
 static json_t *param_value(const json_t *document)
@@ -213,6 +235,7 @@ static int set_members(json_t *view, const struct task_facts *facts, const json_
 	failed |= json_object_set_new(view, "meta", meta_value(facts->head, document));
 	failed |= json_object_set_new(
 		view, "traceparent", text_value(facts->head->traceparent[0] != '\0' ? facts->head->traceparent : NULL));
+	failed |= json_object_set_new(view, "raw", raw_value(facts->head, document));
 	return failed;
 }
 

@@ -14,6 +14,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 enum { LINE_EXTRA = 256 * 1024, DEADLINE_MS = 24 * 3600 * 1000 };
@@ -193,6 +196,66 @@ static int run(const struct config *config, const struct task_submission *submis
 	return status;
 }
 
+static int complain(const struct error *error, int status)
+{
+	(void)fprintf(stderr, "musterd: %s\n", error->text);
+	return status;
+}
+
+/* What a child tells before its end, in memory that it shares: a handler may end or crash its process. */
+struct told {
+	bool ended;
+	int status;
+};
+
+static _Noreturn void run_in_child(
+	const struct config *config, const struct task_submission *submission, pid_t parent, struct told *told)
+{
+	struct error error;
+
+	if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent)
+		_exit(FOREGROUND_FAILED);
+	int status = run(config, submission, &error);
+	told->status = status < 0 ? complain(&error, FOREGROUND_FAILED) : status;
+	told->ended = true;
+	_exit(0);
+}
+
+/* A handler's crash is the task's, not ours. */
+static int tell_end(const struct told *told, int end)
+{
+	struct error error;
+
+	if (told->ended)
+		return told->status;
+	if (WIFSIGNALED(end))
+		(void)error_set(
+			&error, -EIO, "crash: it ended by signal %d (%s)", WTERMSIG(end), strsignal(WTERMSIG(end)));
+	else
+		(void)error_set(&error, -EIO, "crash: it ended its process with status %d", WEXITSTATUS(end));
+	return complain(&error, FOREGROUND_FAILED);
+}
+
+static int run_apart(const struct config *config, const struct task_submission *submission, struct error *error)
+{
+	const pid_t parent = getpid();
+	int end = 0;
+
+	struct told *told = mmap(NULL, sizeof *told, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (told == MAP_FAILED)
+		return error_set(error, -errno, "no memory to run it with: %s", strerror(errno));
+	pid_t pid = fork();
+	if (pid == 0)
+		run_in_child(config, submission, parent, told);
+	int status = pid < 0 ? error_set(error, -errno, "no process to run it in: %s", strerror(errno)) : 0;
+	while (pid > 0 && waitpid(pid, &end, 0) < 0 && errno == EINTR)
+		continue;
+	if (status == 0)
+		status = tell_end(told, end);
+	(void)munmap(told, sizeof *told);
+	return status;
+}
+
 /* Signals mean what they mean to any program, but a pipe that is closed is an error. */
 static void let_interrupts_end_it(void)
 {
@@ -201,12 +264,6 @@ static void let_interrupts_end_it(void)
 	sigemptyset(&none);
 	process_reset_signals(&none);
 	(void)sigaction(SIGPIPE, &(struct sigaction){.sa_handler = SIG_IGN}, NULL);
-}
-
-static int complain(const struct error *error, int status)
-{
-	(void)fprintf(stderr, "musterd: %s\n", error->text);
-	return status;
 }
 
 int foreground_run(
@@ -233,7 +290,7 @@ int foreground_run(
 	if (status == 0)
 		status = privilege_drop(&privilege, &error);
 	if (status == 0)
-		status = run(config, &submission, &error);
+		status = run_apart(config, &submission, &error);
 	free(text);
 	return status < 0 ? complain(&error, FOREGROUND_FAILED) : status;
 }

@@ -116,11 +116,20 @@ static const char *find_modules(char *path, size_t size)
 	return MUSTER_MODULE_DIR;
 }
 
+static void print_lines(const char *text)
+{
+	while (*text != '\0') {
+		const size_t length = strcspn(text, "\n");
+		(void)fprintf(stderr, "musterd: %.*s\n", (int)length, text);
+		text += length + (text[length] == '\n');
+	}
+}
+
 static void print_faults(const struct error *error, const char *details)
 {
-	(void)fprintf(stderr, "musterd: %s\n", error->text);
+	print_lines(error->text);
 	if (details)
-		(void)fprintf(stderr, "%s", details);
+		print_lines(details);
 }
 
 /* Not asked by the configuration's own checks, which know nothing of HTTP. */

@@ -1,6 +1,7 @@
 """musterd's command line."""
 
 import os
+import re
 
 import pytest
 
@@ -29,6 +30,18 @@ def test_check_of_nothing_is_fine(folder):
     done = run_musterd("--check", env={"MUSTER_STATE_DIR": str(folder / "state"), "MUSTER_USER": "root"})
     assert done.code == 0, done
     assert not (folder / "state" / "redis.sock").exists(), "it starts nothing"
+
+
+def test_every_fault_is_a_line_of_its_own(folder):
+    done = run_musterd("--check", config={"nonsense": 1, "namespace": "a b"})
+    lines = done.err.splitlines(keepends=True)
+    assert done.code == 78 and len(lines) == 2, done
+    assert all(re.match(r"musterd: .*:[0-9]+: .+\n$", line) for line in lines), lines
+
+
+def test_a_log_file_in_a_folder_that_is_missing_is_named(folder):
+    done = run_musterd("--check", config={"log": {"file": str(folder / "none" / "x.log")}})
+    assert done.code == 78 and re.search(r"muster\.yaml:[0-9]+: \"file\": there is no folder .*none\n", done.err), done
 
 
 def test_check_starts_nothing_and_needs_no_broker(folder):

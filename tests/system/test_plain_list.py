@@ -137,6 +137,8 @@ def test_a_malformed_document_is_dead_with_its_raw_text_and_nobody_else_notices(
     assert len(ids) == 1, "the raw text is kept"
     task = m.wait_task(ids[0])
     assert task["state"] == "dead" and task["error"]["kind"] == "invalid"
+    if task["class"] is None and not any(byte >= 0x80 or byte == 0 for byte in MALFORMED[name]):
+        assert task["raw"] == MALFORMED[name].decode(), "and can be seen"
     assert len(m.wait_log("task format wrong:")) == 1
     assert m.worker(0)["pid"] == pid
 

@@ -54,7 +54,8 @@ def test_a_program_that_runs_once(folder):
 @pytest.mark.parametrize("args, kind", [
     (["Demo", "fail", '"why not"'], "exception: why not"), (["Demo", "retry", '"later"'], "retry: later"),
     (["Demo", "nothing"], "unknown_method"), (["Nobody", "x"], "unknown_class"), (["Actor", "fail", '"why not"'], "exception: why not"),
-    (["Actor", "crash", "9"], "crash: the handler's program ended by signal 9"), (["Actor", "unknown", '"method"'], "unknown_method")])
+    (["Actor", "crash", "9"], "crash: the handler's program ended by signal 9"), (["Actor", "unknown", '"method"'], "unknown_method"),
+    (["Demo", "crash", "11"], "crash: it ended by signal 11"), (["Demo", "crash", "9"], "crash: it ended by signal 9")])
 def test_what_failed_is_told_and_exits_with_1(folder, args, kind):
     done = run(folder, *args)
     assert done.code == 1 and done.out == "" and kind in done.err, done

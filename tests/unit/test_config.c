@@ -126,7 +126,7 @@ static void defaults_may_be_written_out(void **state)
 static const char elaborate[] =
 	"listen: ['127.0.0.1:0', \"[::1]:7078\", 'unix:/run/x.sock']\n"
 	"broker: redis://app:p%40ss@redis.example:6380/3\nbroker_eviction: accept\nnamespace: shop\n"
-	"state_dir: state\nlog: {level: debug, format: json, file: logs/muster.log}\n"
+	"state_dir: state\nlog: {level: debug, format: json, file: muster.log}\n"
 	"limits: {document: 2048, broker_memory: 1GiB}\n"
 	"queues:\n"
 	"- {name: mail, retry: 5, timeout: 90s, backoff: {base: 250ms, factor: 1.5}, retention: {max: 5}}\n"
@@ -148,7 +148,7 @@ static void reads_what_is_written(void **state)
 	assert_int_equal(config->listen.count, 3);
 	assert_true(config->broker_evicts_accepted);
 	assert_string_equal(config->state_dir, in_directory("state"));
-	assert_string_equal(config->log.file, in_directory("logs/muster.log"));
+	assert_string_equal(config->log.file, in_directory("muster.log"));
 	assert_int_equal(config->log.format, CONFIG_LOG_JSON);
 	assert_int_equal(config->limits.document, 2048);
 	assert_int_equal(config->limits.broker_memory, 1 << 30);

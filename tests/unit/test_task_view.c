@@ -53,7 +53,7 @@ static void a_waiting_task_has_every_member(void **state)
 	struct task_facts facts = facts_of(&head, &record);
 	static const char *const names[] = {"id", "queue", "class", "method", "param", "state", "attempts",
 		"max_attempts", "crashes", "priority", "created_at", "run_at", "started_at", "finished_at", "worker",
-		"progress", "result", "error", "history", "usage", "cancel_requested", "meta", "traceparent"};
+		"progress", "result", "error", "history", "usage", "cancel_requested", "meta", "traceparent", "raw"};
 	json_t *view = task_view(&facts);
 	void *at = json_object_iter(view);
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++, at = json_object_iter_next(view, at))
@@ -62,12 +62,12 @@ static void a_waiting_task_has_every_member(void **state)
 	json_decref(view);
 	assert_view(&facts,
 		json_pack("{s:s,s:s,s:s,s:s,s:{s:I},s:s,s:i,s:i,s:i,s:i,s:s,s:n,s:n,s:n,s:n,s:n,s:n,s:n,s:[],s:n,s:b,"
-			  "s:{s:i},s:n}",
+			  "s:{s:i},s:n,s:n}",
 			"id", "x1", "queue", "mail", "class", "A", "method", "b", "param", "n",
 			(json_int_t)9007199254740993, "state", "pending", "attempts", 0, "max_attempts", 3, "crashes",
 			0, "priority", 5, "created_at", "2025-11-24T16:00:00.123Z", "run_at", "started_at",
 			"finished_at", "worker", "progress", "result", "error", "history", "usage", "cancel_requested",
-			0, "meta", "k", 1, "traceparent"));
+			0, "meta", "k", 1, "traceparent", "raw"));
 }
 
 static void assert_text(const json_t *view, const char *name, const char *text)
@@ -199,7 +199,8 @@ static void whatever_came_in_can_be_shown(void **state)
 		struct task_record record = {.state = TASK_DEAD, .worker = "-"};
 		struct task_facts facts = facts_of(&head, &record);
 		json_t *view = task_view(&facts);
-		assert_int_equal(json_object_size(view), 23);
+		assert_int_equal(json_object_size(view), 24);
+		assert_text(view, "raw", strcmp(documents[i], "\xff") == 0 ? "?" : documents[i]);
 		assert_text(view, "class", NULL);
 		assert_text(view, "method", NULL);
 		assert_text(view, "worker", NULL);
