@@ -82,3 +82,32 @@ void metric_add_histogram(struct scoreboard_histogram *sum, const struct scorebo
 		sum->count[i] += from->count[i];
 	sum->sum_us += from->sum_us;
 }
+
+/* A line with its end. In comments, the third word is the family's name. */
+static void append_open_line(struct buffer *open, const char *line, size_t length)
+{
+	static const char comment[] = "# HELP ", total[] = "_total"; /* "# TYPE " is as long */
+	const size_t lead = sizeof comment - 1, suffix = sizeof total - 1;
+	const char *name = line + lead;
+	const char *space = line[0] == '#' ? memchr(name, ' ', length - lead) : NULL;
+
+	if (!space || (size_t)(space - name) <= suffix || memcmp(space - suffix, total, suffix) != 0) {
+		buffer_append(open, line, length);
+		return;
+	}
+	buffer_append(open, line, (size_t)(space - line) - suffix);
+	buffer_append(open, space, length - (size_t)(space - line));
+}
+
+void metric_open(const struct buffer *text, struct buffer *open)
+{
+	const char *at = text->data, *end = at + text->length;
+
+	while (at < end) {
+		const char *next = memchr(at, '\n', (size_t)(end - at));
+		next = next ? next + 1 : end;
+		append_open_line(open, at, (size_t)(next - at));
+		at = next;
+	}
+	buffer_append_text(open, "# EOF\n");
+}

@@ -29,6 +29,9 @@ void metric_write(struct buffer *text, const char *name, double value, const str
 void metric_histogram(struct buffer *text, const char *name, const struct scoreboard_histogram *histogram,
 	const struct metric_labels *labels);
 
+/* The same text as OpenMetrics 1.0 has it: the family of a counter goes without its _total, and the end is marked. */
+void metric_open(const struct buffer *text, struct buffer *open);
+
 /* Adds what `from` counted. `sum` is nobody else's. */
 void metric_add_histogram(struct scoreboard_histogram *sum, const struct scoreboard_histogram *from);
 

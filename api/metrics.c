@@ -222,6 +222,21 @@ static void write_request_durations(struct buffer *text, const struct scoreboard
 	}
 }
 
+/* In the format that the caller asks for. */
+static void answer_text_of(struct request *request, struct buffer *text)
+{
+	const char *accept = request_header(request, "Accept");
+	_cleanup_(buffer_fini) struct buffer open;
+
+	if (text->status < 0 || !accept || !strstr(accept, "application/openmetrics-text")) {
+		answer_buffer(request, 200, "text/plain; version=0.0.4; charset=utf-8", text);
+		return;
+	}
+	buffer_init(&open, METRICS_MAX);
+	metric_open(text, &open);
+	answer_buffer(request, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8", &open);
+}
+
 void metrics_get(struct request *request)
 {
 	struct api *api = request->api;
@@ -238,5 +253,5 @@ void metrics_get(struct request *request)
 	write_processes(&text, scoreboard);
 	write_requests(&text, scoreboard->http);
 	write_request_durations(&text, scoreboard->http);
-	answer_buffer(request, 200, "text/plain; version=0.0.4; charset=utf-8", &text);
+	answer_text_of(request, &text);
 }

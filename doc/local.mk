@@ -58,3 +58,12 @@ dist_doc_DATA += README.md doc/architecture.md doc/exec.md doc/exec-adapter.md d
 	doc/modules.md doc/performance.md doc/reliability.md
 exampledir = $(docdir)/examples
 dist_example_DATA = doc/examples/muster.yaml doc/examples/asynctask.yaml doc/examples/muster.service
+
+# How to use the API, and how to watch it.
+dist_doc_DATA += doc/api.md
+clientdir = $(exampledir)/clients
+dist_client_DATA = doc/examples/clients/submit.mjs doc/examples/clients/submit.php doc/examples/clients/submit.py doc/examples/clients/submit.sh
+prometheusdir = $(exampledir)/prometheus
+dist_prometheus_DATA = doc/examples/prometheus/muster-alerts.yaml doc/examples/prometheus/muster-alerts-test.yaml doc/examples/prometheus/prometheus.yml
+grafanadir = $(exampledir)/grafana
+dist_grafana_DATA = doc/examples/grafana/muster-dashboard.json

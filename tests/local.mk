@@ -187,7 +187,8 @@ EXTRA_DIST += tests/lua/test_demands.py tests/lua/test_max_active.py tests/lua/t
 	tests/system/test_idempotency.py tests/system/test_ndjson.py tests/system/test_priority.py tests/system/test_terms.py
 
 # The API as it is described.
-EXTRA_DIST += tests/system/description.py tests/system/test_openapi.py
+EXTRA_DIST += tests/system/description.py tests/system/test_api_properties.py tests/system/test_documentation.py \
+	tests/system/test_monitoring.py tests/system/test_openapi.py
 
 # Who may, and what may not be.
 EXTRA_DIST += tests/system/test_audit.py tests/system/test_auth.py tests/system/test_guards.py tests/system/test_tls.py
