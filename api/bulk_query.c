@@ -185,7 +185,7 @@ struct bulk *bulk_read(struct request *request, enum bulk_action action, const c
 	const struct config *config = request->api->node->config;
 
 	if (path_queue && config_find_queue(config, path_queue, strlen(path_queue)) < 0) {
-		problem(request, 404, "there is no queue %s", path_queue);
+		problem_no_queue(request, path_queue);
 		return NULL;
 	}
 	json_auto_t *object = is_in_query(request) ? query_object(request) : body_json(request);

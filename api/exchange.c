@@ -221,13 +221,13 @@ static void check_announced_body(struct request *request, const struct headers *
 			(long long)config->limits.body);
 	else if (request->route->body == ROUTE_BODY_ANY)
 		return;
-	else if (request->route->body == ROUTE_BODY_NONE)
-		problem(request, 400, "this call takes no body");
 	else if (!is_json(headers->type))
 		problem(request, 415, "the body must be declared as Content-Type: application/json (in UTF-8)%s",
 			request->route->body == ROUTE_BODY_TASKS ? " or application/x-ndjson" : "");
 	else if (headers->encoding && strcasecmp(headers->encoding, "identity") != 0)
 		problem(request, 415, "Content-Encoding %s is not understood", headers->encoding);
+	else if (request->route->body == ROUTE_BODY_NONE)
+		problem(request, 400, "this call takes no body");
 }
 
 /* A body that is read as it comes has no bound. */
@@ -258,11 +258,12 @@ static enum MHD_Result refuse_parameter(void *closure, enum MHD_ValueKind kind, 
 {
 	struct request *request = closure;
 
-	(void)kind;
-	(void)value;
-	if (request->route->query && has_word(request->route->query, name))
+	if (!request->route->query || !has_word(request->route->query, name))
+		problem(request, 400, "this call knows no parameter %s", name);
+	else if (MHD_lookup_connection_value(request->connection, kind, name) != value)
+		problem(request, 400, "the parameter %s is given more than once", name);
+	else
 		return MHD_YES;
-	problem(request, 400, "this call knows no parameter %s", name);
 	return MHD_NO;
 }
 

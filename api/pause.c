@@ -55,7 +55,7 @@ static void change_queue(struct request *request, bool on)
 	const char *name = request->arguments[0];
 
 	if (config_find_queue(request->api->node->config, name, strlen(name)) < 0)
-		problem(request, 404, "there is no queue %s", name);
+		problem_no_queue(request, name);
 	else if (set(request, on, "queue"))
 		queues_get(request);
 }

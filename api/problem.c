@@ -1,6 +1,7 @@
 #include "api/problem.h"
 
 #include "api/http.h"
+#include "api/state.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -46,6 +47,14 @@ void problem_faults(struct request *request, const struct schema_faults *faults)
 	else
 		(void)snprintf(detail, sizeof detail, "%zu things are wrong, see errors", faults->count);
 	problem_with(request, 422, detail, "errors", errors);
+}
+
+void problem_no_queue(struct request *request, const char *name)
+{
+	char known[256];
+
+	config_name_queues(request->api->node->config, known, sizeof known);
+	problem(request, 404, "there is no queue %s; there are %s", name, known);
 }
 
 void problem_broker(struct request *request, int status, const struct error *error)

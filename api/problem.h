@@ -17,6 +17,9 @@ void problem_with(struct request *request, int status, const char *detail, const
 /* 422 with `errors[]` of {pointer, detail}. */
 void problem_faults(struct request *request, const struct schema_faults *faults);
 
+/* 404 for a queue that the path names, with those that exist. */
+void problem_no_queue(struct request *request, const char *name);
+
 /* What a failed call to the broker means to a client: 503 with Retry-After. */
 void problem_broker(struct request *request, int status, const struct error *error);
 

@@ -56,7 +56,7 @@ void queues_get(struct request *request)
 
 	int queue = config_find_queue(config, name, strlen(name));
 	if (queue < 0) {
-		problem(request, 404, "there is no queue %s", name);
+		problem_no_queue(request, name);
 		return;
 	}
 	if (ask(request, depths))

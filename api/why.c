@@ -19,6 +19,7 @@ struct inquiry {
 	struct task_head head;
 	struct task_record record;
 	char class[TASK_NAME_MAX + 1]; /* "": its document says none */
+	bool running;                  /* its handler was started: the broker calls it pending */
 };
 
 static void say(const struct inquiry *inquiry, const char *reason, const char *format, ...)
@@ -33,8 +34,8 @@ static void say(const struct inquiry *inquiry, const char *reason, const char *f
 	va_end(arguments);
 	answer_json(inquiry->request, 200,
 		json_pack("{s:s, s:s, s:s, s:o}", "id", inquiry->look->id, "state",
-			task_state_name(inquiry->look->state), "reason", reason, "detail",
-			answer_text(detail, sizeof detail)));
+			task_state_name(inquiry->running ? TASK_ACTIVE : inquiry->look->state), "reason", reason,
+			"detail", answer_text(detail, sizeof detail)));
 }
 
 static const char *text_of(const json_t *object, const char *name)
@@ -89,7 +90,7 @@ static void say_scheduled(const struct inquiry *inquiry)
 /* ---- of those that could run ---- */
 
 /* Returns whether it is in a worker's hands. */
-static bool say_held(const struct inquiry *inquiry, const char *slot)
+static bool say_held(struct inquiry *inquiry, const char *slot)
 {
 	struct roll_task running;
 	char at[CLOCK_TEXT_SIZE];
@@ -98,6 +99,7 @@ static bool say_held(const struct inquiry *inquiry, const char *slot)
 		return false;
 	if (roll_find_task(inquiry->request->api->node->scoreboard, inquiry->look->id, &running) &&
 		running.started_ms > 0) {
+		inquiry->running = true;
 		clock_format(at, running.started_ms);
 		say(inquiry, "running", "worker %s runs it since %s", slot, at);
 	} else {
@@ -178,7 +180,7 @@ static void say_waiting(const struct inquiry *inquiry, int64_t ahead)
 			(long long)ahead);
 }
 
-static void say_pending(const struct inquiry *inquiry)
+static void say_pending(struct inquiry *inquiry)
 {
 	struct request *request = inquiry->request;
 	struct link *link = &request->api->link;

@@ -419,6 +419,23 @@ int config_find_queue(const struct config *config, const char *name, size_t leng
 	return -1;
 }
 
+void config_name_queues(const struct config *config, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (size_t i = 0; i < config->queue_count; i++) {
+		const struct config_queue *queue = &config->queues[i];
+		if (queue->removed)
+			continue;
+		bool fits = used + strlen(queue->name) + sizeof ", ..." < size;
+		used += (size_t)snprintf(
+			text + used, size - used, "%s%s", used > 0 ? ", " : "", fits ? queue->name : "...");
+		if (!fits)
+			return;
+	}
+}
+
 int config_find_pool(const struct config *config, const char *name)
 {
 	for (size_t i = 0; i < config->pool_count; i++)

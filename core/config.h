@@ -231,6 +231,9 @@ char *config_print(const struct config *config);
 int config_find_queue(const struct config *config, const char *name, size_t length);
 int config_find_pool(const struct config *config, const char *name);
 
+/* The queues' names, for a sentence: as many as `text` has room for, then "...". */
+void config_name_queues(const struct config *config, char *text, size_t size);
+
 /* Milliseconds before execution number `execution` + 1 of a task whose execution `execution` (1 …) asked for a retry.
  * `random` is in [0, 1). Pure. */
 int64_t config_backoff_ms(const struct config_backoff *backoff, int64_t execution, double random);

@@ -165,22 +165,6 @@ const struct schema task_schema = {"task", task_members, sizeof(struct task_memb
 
 /* ---- what holds across members ---- */
 
-/* As many of the queues' names as a sentence holds. */
-static void list_queues(const struct config *config, char *text, size_t size)
-{
-	size_t used = 0;
-
-	text[0] = '\0';
-	for (size_t i = 0; i < config->queue_count && used < size; i++) {
-		bool fits = used + strlen(config->queues[i].name) + sizeof ", ..." < size;
-
-		used += (size_t)snprintf(
-			text + used, size - used, "%s%s", i > 0 ? ", " : "", fits ? config->queues[i].name : "...");
-		if (!fits)
-			return;
-	}
-}
-
 static int find_queue(const struct config *config, const char *name, const char *prefix, struct schema_faults *faults)
 {
 	int queue = config_find_queue(config, name, strlen(name));
@@ -189,7 +173,7 @@ static int find_queue(const struct config *config, const char *name, const char 
 	if (queue >= 0)
 		return queue;
 	(void)snprintf(pointer, sizeof pointer, "%s/queue", prefix);
-	list_queues(config, known, sizeof known);
+	config_name_queues(config, known, sizeof known);
 	schema_fault(faults, pointer, "\"queue\": there is no queue \"%.64s\"; there are %s", name, known);
 	return -1;
 }

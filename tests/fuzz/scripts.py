@@ -99,7 +99,7 @@ class Sound:
             for id in ids:
                 number, run_at = self.dice.randrange(len(queues)), self.time()
                 stored = f"{self.number()} {run_at} h {self.dice.randrange(1, 1001)} {queues[number]}\n".encode() + self.document()
-                tasks += [id, number + 1, run_at, stored]
+                tasks += [id, -(number + 1), run_at, stored]  # negative: the id may have been in use before
             lists = [len(self.broker.lists), *(part for pair in self.broker.lists.items() for part in pair)]
             answer = self.broker.call("submit", *lists, len(queues), *queues, 0, *tasks)
             assert len(answer) == len(ids) and set(answer) <= set("01")

@@ -352,6 +352,20 @@ def test_the_page_is_there_and_asks_nobody_else(m):
     assert any("/v1/tasks" in part.text for part in [page, *parts.values()]), "it shows how to submit"
 
 
+def test_a_parameter_given_twice_is_400(m):
+    answer = m.get("/v1/queues/default/tasks?state=dead&state=pending")
+    assert_problem(answer, 400)
+    assert "state" in answer.json["detail"]
+
+
+@pytest.mark.parametrize("method, path", [("GET", ""), ("POST", "/pause"), ("POST", "/resume"), ("GET", "/tasks"),
+                                          ("DELETE", "/tasks?state=dead"), ("POST", "/tasks/retry")])
+def test_an_unknown_queue_is_404_with_those_that_exist(m, method, path):
+    answer = m.http.request(method, "/v1/queues/nonesuch" + path)
+    assert_problem(answer, 404)
+    assert "nonesuch" in answer.json["detail"] and "async_task_queue" in answer.json["detail"]
+
+
 # ---- bodies ----
 
 @pytest.mark.parametrize("headers", [{"Content-Type": "text/plain"}, {"Content-Type": "application/x-www-form-urlencoded"},
@@ -359,6 +373,12 @@ def test_the_page_is_there_and_asks_nobody_else(m):
                                      {"Content-Type": ""}])
 def test_a_body_that_is_not_declared_as_json_is_415(m, headers):
     assert_problem(m.post("/v1/tasks", b'{"class":"Demo","method":"noop"}', headers), 415)
+
+
+def test_a_body_where_none_is_expected_is_refused(m):
+    path = "/v1/queues/default/resume"
+    assert_problem(m.post(path, b"x", {"Content-Type": "text/plain"}), 415)
+    assert_problem(m.post(path, b'{"a":1}', {"Content-Type": "application/json"}), 400)
 
 
 def test_a_body_without_content_type_is_415(m):

@@ -156,6 +156,7 @@ def test_why_it_does_not_run(muster):
     busy = m.submit("Demo", "work", 60000)
     m.running(busy)
     assert why(m, busy)[0] == "running" and "default/0" in why(m, busy)[1]
+    assert m.get(f"/v1/tasks/{busy}/why").json["state"] == "active"
     waiting = m.submit_many([{"class": "Demo", "method": "noop"}] * 6)
     assert why(m, waiting[0]) == ("waiting", "it is next in queue default: a worker that is free will take it")
     assert why(m, waiting[5])[0] == "waiting" and "behind 5 others" in why(m, waiting[5])[1]
