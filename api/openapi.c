@@ -151,12 +151,12 @@ static bool may_answer(const struct route *route, int status)
 	switch (status) {
 	case 400: /* an unknown parameter, a body that is not taken or not JSON */
 	case 403: /* a Host, or an Origin, that may not; a role that is too low */
-	case 413: return true;
+	case 413:
+	case 415: return true; /* a body that is not declared as JSON, wanted or not */
 	case 401:
 	case 429: /* http.requests_per_second; the broker's memory */
 	case 503: return route->role != ROUTE_OPEN;
 	case 404: return strchr(route->pattern, '{') != NULL;
-	case 415:
 	case 422: return route->body != ROUTE_BODY_NONE;
 	default: return false;
 	}
