@@ -8,6 +8,7 @@
 #include "core/control.h"
 #include "core/id.h"
 #include "core/log.h"
+#include "core/redact.h"
 #include "core/units.h"
 
 #include <errno.h>
@@ -64,6 +65,10 @@ json_t *tasks_view(const struct api *api, const struct broker_look *look)
 	add_running(api, &facts, &running, worker);
 	json_t *view = task_view(&facts);
 	task_record_fini(&record);
+	if (view && redact_value(api->node->config, view) < 0) {
+		json_decref(view);
+		return NULL;
+	}
 	return view;
 }
 

@@ -232,6 +232,23 @@ int broker_logged(struct broker *broker, const char *id, struct broker_logged *l
 	struct error *error);
 void broker_logged_fini(struct broker_logged *logged);
 
+/* Ended tasks with a callback that was not submitted yet; a few at a time. */
+struct broker_callback {
+	char id[ID_MAX + 1];         /* of the callback: the same one however often it is submitted */
+	char task[ID_MAX + 1];       /* the ended one */
+	struct bytes stored, record; /* of that, as they were at its end; borrow from the reply */
+};
+struct broker_callbacks {
+	struct broker_callback *items; /* owned */
+	size_t count;
+	void *reply; /* owned */
+};
+int broker_callbacks(
+	struct broker *broker, int64_t until_mono_ns, struct broker_callbacks *ret_callbacks, struct error *error);
+void broker_callbacks_fini(struct broker_callbacks *callbacks);
+/* It was submitted. */
+int broker_callback_done(struct broker *broker, const char *id, int64_t until_mono_ns, struct error *error);
+
 /* Subscribes this connection to ends of watched tasks; from then on only broker_fd and broker_next may be used. */
 int broker_subscribe(struct broker *broker, int64_t until_mono_ns, struct error *error);
 /* Or to all that becomes of tasks, as long as somebody says broker_listen at least every BROKER_LISTEN_MS over another

@@ -27,6 +27,7 @@ EMBED_FILE(depths_lua, "core/broker/depths.lua");
 EMBED_FILE(mark_lua, "core/broker/mark.lua");
 EMBED_FILE(log_lua, "core/broker/log.lua");
 EMBED_FILE(logged_lua, "core/broker/logged.lua");
+EMBED_FILE(called_lua, "core/broker/called.lua");
 EMBED_FILE(retry_lua, "core/broker/retry.lua");
 EMBED_FILE(delete_lua, "core/broker/delete.lua");
 EMBED_FILE(purge_lua, "core/broker/purge.lua");
@@ -58,6 +59,7 @@ static const struct {
 	[SCRIPT_MARK] = {mark_lua, mark_lua_end},
 	[SCRIPT_LOG] = {log_lua, log_lua_end},
 	[SCRIPT_LOGGED] = {logged_lua, logged_lua_end},
+	[SCRIPT_CALLED] = {called_lua, called_lua_end},
 	[SCRIPT_RETRY] = {retry_lua, retry_lua_end},
 	[SCRIPT_DELETE] = {delete_lua, delete_lua_end},
 	[SCRIPT_PURGE] = {purge_lua, purge_lua_end},

@@ -63,6 +63,7 @@ static void append_stored(struct broker *broker, const struct broker_batch *batc
 		.max_attempts = task->max_attempts,
 		.priority = task->priority,
 		.expires_ms = task->expires_ms,
+		.calls_back = task->calls_back,
 		.retention_ms = task->retention_ms};
 	memcpy(head.unique, task->unique, sizeof head.unique);
 	if (task->traceparent)
@@ -90,7 +91,7 @@ static void find_demands(const struct broker *broker, const struct broker_batch 
 	*ret_demands = (struct demands){0};
 	for (size_t i = 0; i < batch->submission_count; i++) {
 		const struct task_submission *task = batch->submissions[i].task;
-		if (task->expires_ms > 0 || task->retention_ms > 0 || task->unique[0] != '\0')
+		if (task->expires_ms > 0 || task->retention_ms > 0 || task->unique[0] != '\0' || task->calls_back)
 			ret_demands->options = true;
 		if (broker->config->queues[task->queue].max_depth > 0 && !ret_demands->depth[task->queue]) {
 			ret_demands->depth[task->queue] = true;

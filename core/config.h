@@ -194,6 +194,10 @@ int config_load(
 	const char *path, const char *module_dir, struct config **ret_config, struct error *error, char **ret_details);
 void config_free(struct config *config);
 
+/* For tables: whether a string is a URL that may be called, http or https, without a password in it. Returns 0, or -EINVAL
+ * with "must …". */
+int config_check_url(const json_t *value, struct error *error);
+
 /* The same in two steps, for a text that is checked by one process and taken over by others. text is borrowed; NULL: the
  * file at path is read. config_read returns 0 with the bytes (owned, free()), or a negative errno. */
 int config_read(const char *path, char **ret_text, size_t *ret_length, struct error *error);

@@ -66,7 +66,6 @@ void config_check_service(struct config_context *context, struct config_pool *po
 /* ---- config_http.c: the class Http ---- */
 
 int config_check_secrets(const json_t *value, struct error *error);
-int config_check_url(const json_t *value, struct error *error);
 
 /* Of a handler that is a URL: finds what calls it, and its options. `pointer` is the handler's. */
 void config_check_caller(struct config_context *context, struct config_handler *handler, const char *pointer);

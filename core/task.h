@@ -57,6 +57,7 @@ struct task_submission {
 	int64_t retention_ms;             /* how long it can be looked up after its end; 0: as its queue says */
 	char unique[TASK_UNIQUE_MAX + 1]; /* "": none */
 	const char *traceparent;          /* borrowed; NULL: none */
+	bool calls_back;                  /* it has a callback */
 	struct bytes document;
 };
 
@@ -82,12 +83,13 @@ struct task_head {
 	int64_t retention_ms;                 /* 0: its queue's */
 	char unique[TASK_UNIQUE_MAX + 1];     /* "": none */
 	char traceparent[TASK_TRACE_MAX + 1]; /* "": none */
+	bool calls_back;                      /* its document has a callback */
 	struct bytes document;
 };
 
 /* "created run_at source max_attempts queue option=value …\n" into text (at least TASK_HEAD_MAX bytes); returns its
  * length. The value stored in :tasks is this line followed by the document's bytes. Options stand there only where they
- * say something: p priority, e expires_ms, r retention_ms, u unique (percent-encoded), t traceparent. */
+ * say something: p priority, e expires_ms, r retention_ms, u unique (percent-encoded), t traceparent, c 1: it has a callback. */
 enum { TASK_HEAD_MAX = 768 };
 size_t task_head_format(char text[TASK_HEAD_MAX], const struct task_head *head);
 
@@ -155,6 +157,7 @@ enum task_verdict {
 	TASK_VERDICT_TIMEOUT, /* counts as an execution, again while executions remain */
 	TASK_VERDICT_CRASH,   /* its worker died: counts in crashes only; dead at the queue's max_crashes */
 	TASK_VERDICT_CANCELLED,
+	TASK_VERDICT_ELSEWHERE, /* another node knows its class: again, after delay_ms, as if nothing had been */
 };
 
 /* What an execution used of its machine; cpu_ms < 0: not measured, peak_rss_bytes < 0: not known. */

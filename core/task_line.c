@@ -195,6 +195,8 @@ size_t task_head_format(char text[TASK_HEAD_MAX], const struct task_head *head)
 		at = put_escaped(put_option(at, 'u'), head->unique);
 	if (head->traceparent[0] != '\0')
 		at = put_text(put_option(at, 't'), head->traceparent, ' ');
+	if (head->calls_back)
+		at = put_text(put_option(at, 'c'), "1", ' ');
 	at[-1] = '\n';
 	return (size_t)(at - text);
 }
@@ -214,6 +216,7 @@ static bool read_option(struct bytes field, struct task_head *head)
 	case 'e': return read_number(value, INT64_MAX, &head->expires_ms);
 	case 'r': return read_number(value, INT64_MAX, &head->retention_ms);
 	case 'u': return read_escaped(value, head->unique);
+	case 'c': return head->calls_back = true;
 	case 't': return copy_text(value, head->traceparent, sizeof head->traceparent);
 	default: return true;
 	}

@@ -20,6 +20,7 @@ static const struct rule {
 	[TASK_VERDICT_TIMEOUT] = {true, false, "timeout", TASK_RETRYING, TASK_DEAD},
 	[TASK_VERDICT_CRASH] = {false, true, "crash", TASK_PENDING, TASK_DEAD},
 	[TASK_VERDICT_CANCELLED] = {false, false, "cancelled", TASK_CANCELLED, TASK_CANCELLED},
+	[TASK_VERDICT_ELSEWHERE] = {false, false, NULL, TASK_RETRYING, TASK_RETRYING},
 };
 
 /* ---- the decision ---- */
@@ -27,7 +28,8 @@ static const struct rule {
 static int64_t find_due(
 	const struct task_record *record, const struct config_queue *queue, const struct task_execution *execution)
 {
-	int64_t wait_ms = execution->verdict == TASK_VERDICT_RETRY ? execution->delay_ms : -1;
+	const bool is_asked = execution->verdict == TASK_VERDICT_RETRY || execution->verdict == TASK_VERDICT_ELSEWHERE;
+	int64_t wait_ms = is_asked ? execution->delay_ms : -1;
 
 	if (wait_ms < 0)
 		wait_ms = config_backoff_ms(&queue->backoff, record->attempts, execution->random);
@@ -151,6 +153,10 @@ static int make_body(const struct task_record *record, enum task_state state, co
 	json_t *body;
 	int failed = 0;
 
+	if (execution->verdict == TASK_VERDICT_ELSEWHERE) {
+		*ret_body = json_incref(record->body);
+		return 0;
+	}
 	if (execution->verdict == TASK_VERDICT_OK && !has_result && !has_usage && history == NULL) {
 		*ret_body = NULL;
 		return 0;

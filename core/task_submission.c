@@ -10,7 +10,7 @@
 
 /* What the table below fills. */
 struct task_members {
-	char *class, *method, *queue, *id, *run_at, *unique;
+	char *class, *method, *queue, *id, *run_at, *callback, *unique;
 	json_t *param, *meta;
 	int64_t retry, timeout_ms, delay_ms, expires_in_ms, retention_ms, priority;
 };
@@ -158,7 +158,12 @@ static const struct schema_member task_members[] = {
 		.minimum = 1,
 		.maximum = 3650 * DAY_MS,
 		.help = "How long it can be looked up after its end, whichever that is; null: as its queue says."},
-	{.name = "callback", .type = SCHEMA_VALUE, .later = true, .help = "What is told of its end."},
+	{.name = "callback",
+		.type = SCHEMA_STRING,
+		.offset = MEMBER(callback),
+		.check = config_check_url,
+		.help = "A URL that the task is posted to when it has ended, as it is shown then, by a task of the "
+			"class Http."},
 	{0},
 };
 const struct schema task_schema = {"task", task_members, sizeof(struct task_members)};
@@ -198,6 +203,14 @@ static int64_t find_expiry(const struct task_members *members, int64_t now_ms, i
 	return (run_at_ms > now_ms ? run_at_ms : now_ms) + members->expires_in_ms;
 }
 
+static bool has_http(const struct config *config)
+{
+	for (size_t i = 0; i < config->handler_count; i++)
+		if (strcmp(config->handlers[i].class, "Http") == 0)
+			return true;
+	return false;
+}
+
 static int fill(const struct config *config, const struct task_members *members, const char *prefix, int64_t now_ms,
 	struct task_submission *submission, struct schema_faults *faults)
 {
@@ -208,6 +221,12 @@ static int fill(const struct config *config, const struct task_members *members,
 		schema_fault(faults, pointer, "\"run_at\" and \"delay\" exclude each other");
 		return -EINVAL;
 	}
+	if (members->callback != NULL && !has_http(config)) {
+		(void)snprintf(pointer, sizeof pointer, "%s/callback", prefix);
+		schema_fault(faults, pointer, "\"callback\" needs the class Http, which is not built");
+		return -EINVAL;
+	}
+	submission->calls_back = members->callback != NULL;
 	submission->queue = find_queue(config, members->queue, prefix, faults);
 	if (submission->queue < 0)
 		return -EINVAL;

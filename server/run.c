@@ -5,6 +5,7 @@
 #include "core/io.h"
 #include "core/log.h"
 #include "core/redact.h"
+#include "server/elsewhere.h"
 #include "server/fault.h"
 #include "server/policy.h"
 #include "server/task_log.h"
@@ -24,6 +25,7 @@ enum {
 	AVERAGE_WEIGHT = 8,      /* of what was known before, in eighths and so on */
 	LOG_DOCUMENT_MAX = 4096, /* bytes of a document in a log line */
 	NO_PROGRESS = -1,
+	ELSEWHERE_MS = 500, /* until a task is offered again that another node can run */
 };
 
 /* One task on its way. */
@@ -338,6 +340,7 @@ static const char *ancestors_words(const struct run *run)
 	case TASK_VERDICT_OK:
 	case TASK_VERDICT_TIMEOUT:
 	case TASK_VERDICT_CRASH:
+	case TASK_VERDICT_ELSEWHERE:
 	case TASK_VERDICT_CANCELLED: return NULL;
 	}
 	__builtin_unreachable();
@@ -368,6 +371,29 @@ static void log_end(const struct worker *worker, const struct run *run)
 	log_warn(line.data ? line.data : words, LOG_TEXT("task", run->id));
 }
 
+static bool has_handler(const struct config *config, const char *class)
+{
+	for (size_t i = 0; i < config->handler_count; i++)
+		if (strcmp(config->handlers[i].class, class) == 0 || strcmp(config->handlers[i].class, "*") == 0)
+			return true;
+	return false;
+}
+
+/* In a rolling deploy not every node has every class yet: that one has none with this name is final only where no node has. */
+static void look_elsewhere(struct worker *worker, struct run *run)
+{
+	struct handler_result *result = &run->result;
+
+	if (result->verdict != TASK_VERDICT_REFUSED || strcmp(result->kind, "unknown_class") != 0 ||
+		has_handler(worker->node->config, run->order.class) || /* its program has refused it */
+		!elsewhere_is_known(&worker->elsewhere, worker->broker, run->order.class, run->queue->name))
+		return;
+	log_info("task waits for a node that has its class", LOG_TEXT("task", run->id),
+		LOG_TEXT("class", run->order.class));
+	result->verdict = TASK_VERDICT_ELSEWHERE;
+	result->delay_ms = ELSEWHERE_MS;
+}
+
 /* Counted here and nowhere else: by whoever ran it, when it has ended. */
 static void count(struct worker *worker, const struct run *run, int64_t duration_ns)
 {
@@ -377,7 +403,7 @@ static void count(struct worker *worker, const struct run *run, int64_t duration
 	struct scoreboard_flight *entry = &worker->area->flight[flight % SCOREBOARD_FLIGHT];
 
 	totals->succeeded += run->record.state == TASK_SUCCEEDED;
-	totals->retried += run->record.state == TASK_RETRYING;
+	totals->retried += run->record.state == TASK_RETRYING && run->result.verdict != TASK_VERDICT_ELSEWHERE;
 	totals->recovered += run->record.state == TASK_PENDING;
 	totals->cancelled += run->record.state == TASK_CANCELLED;
 	totals->failed += run->record.state == TASK_DEAD;
@@ -470,6 +496,7 @@ bool run_task(struct worker *worker, unsigned i, struct buffer *record)
 		if (!batch_end(&worker->batch, i))
 			wait_for_the_end();
 		task_log_end(worker);
+		look_elsewhere(worker, &run);
 		settle(worker, &run, record);
 	}
 	show_nothing(worker);

@@ -7,6 +7,7 @@
 #include "core/io.h"
 #include "core/log.h"
 #include "server/embedded.h"
+#include "server/callbacks.h"
 #include "server/fault.h"
 #include "server/ledger.h"
 #include "server/recovery.h"
@@ -84,7 +85,7 @@ static int move_due(struct scheduler *scheduler, struct error *error)
 	if (next_ms < 0 || next_ms > DUE_MS)
 		next_ms = DUE_MS;
 	scheduler->due_at = clock_mono_ns() + next_ms * CLOCK_NS_PER_MS;
-	return 0;
+	return callbacks_submit(scheduler->broker, scheduler->node, scheduler->area, error);
 }
 
 /* Whoever runs a task that somebody wants to stop, here, is told. */

@@ -10,6 +10,7 @@
 #include "core/handler.h"
 #include "core/node.h"
 #include "server/batch.h"
+#include "server/elsewhere.h"
 #include "server/usage.h"
 
 #include <pthread.h>
@@ -74,6 +75,8 @@ struct worker {
 	pthread_mutex_t logging; /* guards area.log */
 	int64_t log_at_mono_ns;  /* not stored before */
 	bool log_away;           /* the last time the broker did not take it */
+
+	struct elsewhere elsewhere;
 
 	struct service *service; /* of a pool of kind service: what runs instead of tasks; else NULL */
 };

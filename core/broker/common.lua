@@ -9,7 +9,7 @@
 
 local ns = KEYS[1]
 local TASKS, RUNS, COUNTERS, QUEUES = ns .. ':tasks', ns .. ':runs', ns .. ':counters', ns .. ':queues'
-local LOGS = ns .. ':logs'
+local LOGS, CALLING = ns .. ':logs', ns .. ':calling' -- CALLING: the tasks that have a callback
 local QUEUE, BELL, WITHDRAWN = ns .. ':queue:', ns .. ':bell:', ns .. ':withdrawn:'
 local SCHEDULED, LEVELS = ns .. ':scheduled:', ns .. ':levels'
 

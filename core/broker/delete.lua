@@ -30,6 +30,7 @@ local function delete(id)
 	redis.call('HDEL', TASKS, id)
 	redis.call('HDEL', RUNS, id)
 	redis.call('HDEL', LOGS, id)
+	redis.call('SREM', CALLING, id)
 	return '1'
 end
 

@@ -155,6 +155,9 @@ local function heed_demands(demands, position, lines, lists, answer)
 		if retention then
 			redis.call('ZADD', RETAINED, '+inf', id)
 		end
+		if option(number, 'c') then
+			redis.call('SADD', CALLING, id)
+		end
 	end
 
 	local function drop_replies(keys)

@@ -194,10 +194,29 @@ local function retain_own(ids, now)
 	end
 end
 
--- Notes tasks of one queue as ended, by the letter of their records.
+-- Of those that have a callback a scheduler submits it: what it needs is kept until then, whatever becomes of the task. The
+-- callback's id is another one for each end of a task that is made to run again.
+local calling_used
+local function call_back(ids)
+	if calling_used == nil then
+		calling_used = redis.call('EXISTS', CALLING) == 1
+	end
+	for _, id in ipairs(calling_used and ids or {}) do
+		local stored = redis.call('SISMEMBER', CALLING, id) == 1 and redis.call('HGET', TASKS, id)
+		if stored then
+			local record = redis.call('HGET', RUNS, id)
+			local name = 'cb_' .. redis.sha1hex(id .. ' ' .. stored:match('^%d+') .. ' ' .. record:match('^[^\n]*'))
+			redis.call('HSET', ns .. ':called', name, ('%s %d\n'):format(id, #stored) .. stored .. record)
+			arm_due()
+		end
+	end
+end
+
+-- Notes tasks of one queue as ended, by the letter of their records, which stand in :runs.
 local function note_ended(letter, queue, ids, now)
 	local name = ENDED[letter]
 	retain_own(ids, now)
+	call_back(ids)
 	if letter == 'S' then
 		call_many('RPUSH', ns .. ':succeeded:' .. queue, ids)
 	else

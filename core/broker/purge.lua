@@ -15,6 +15,7 @@ local function forget(ids)
 	call_many('HDEL', TASKS, ids)
 	call_many('HDEL', RUNS, ids)
 	call_many('HDEL', LOGS, ids)
+	call_many('SREM', CALLING, ids)
 	forgotten = forgotten + #ids
 end
 

@@ -49,6 +49,7 @@ local function forget(ids)
 	call_many('HDEL', TASKS, ids)
 	call_many('HDEL', RUNS, ids)
 	call_many('HDEL', LOGS, ids)
+	call_many('SREM', CALLING, ids)
 	dropped = dropped + #ids
 end
 

@@ -70,14 +70,6 @@ def test_a_wrong_configuration_is_refused_with_file_and_line(fault, folder):
     assert not (folder / "state" / "redis.sock").exists()
 
 
-@pytest.mark.parametrize("member", ["callback"])
-def test_members_that_are_not_built_yet_are_refused_never_ignored(muster, member):
-    m = muster()
-    answer = m.post("/v1/tasks", {"class": "Demo", "method": "noop", member: "http://127.0.0.1/"})
-    assert answer.status == 422 and "not available yet" in answer.text
-    assert answer.json["errors"][0]["pointer"].startswith(f"/{member}")
-
-
 @pytest.mark.parametrize("text, word", [
     ("broker: rediss://h:1\n", "TLS")])
 def test_settings_that_are_not_built_yet_are_refused_with_words(text, word, folder):

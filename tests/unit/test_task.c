@@ -154,7 +154,7 @@ static void a_wrong_submission_is_refused_with_words(void **state)
 		{"{'class':'A','method':'b','unique':''}", "/7/unique", "1 to 128 bytes"},
 		{"{'class':'A','method':'b','unique':'a\\u0000b'}", "/7/unique", "NUL"},
 		{"{'class':'A','method':'b','retention':5}", "/7/retention", "duration"},
-		{"{'class':'A','method':'b','callback':'x'}", "/7/callback", "\"callback\" is not available yet"},
+		{"{'class':'A','method':'b','callback':'x'}", "/7/callback", "\"callback\" must be a URL"},
 		{"{'class':'A','method':'b','parm':[]}", "/7/parm", "did you mean \"param\"?"},
 	};
 	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
