@@ -249,15 +249,22 @@ static int perform(struct client *client, struct transfer *transfer, const char 
 	return status;
 }
 
+static struct curl_slist *copy_headers(const struct client *client)
+{
+	struct curl_slist *headers = NULL;
+
+	for (const struct curl_slist *each = client->headers; each; each = each->next)
+		headers = curl_slist_append(headers, each->data);
+	return headers;
+}
+
 int client_send(struct client *client, const char *method, const char *path, const char *type, const char *body,
 	size_t length, struct answer *ret_answer, struct error *error)
 {
 	struct transfer transfer = {0};
-	struct curl_slist *headers = NULL;
+	struct curl_slist *headers = copy_headers(client);
 	char line[128];
 
-	for (const struct curl_slist *each = client->headers; each; each = each->next)
-		headers = curl_slist_append(headers, each->data);
 	if (body) {
 		(void)snprintf(line, sizeof line, "Content-Type: %s", type);
 		headers = curl_slist_append(headers, line);
@@ -293,14 +300,21 @@ int client_call(struct client *client, const char *method, const char *path, con
 	return status;
 }
 
-int client_follow(struct client *client, const char *path, client_taker *take, void *context, struct answer *ret_answer,
-	struct error *error)
+int client_follow(struct client *client, const char *path, const char *last_event, client_taker *take, void *context,
+	struct answer *ret_answer, struct error *error)
 {
 	struct transfer transfer = {.take = take, .context = context};
+	struct curl_slist *headers = copy_headers(client);
+	char line[256];
 
+	if (last_event[0] != '\0') {
+		(void)snprintf(line, sizeof line, "Last-Event-ID: %s", last_event);
+		headers = curl_slist_append(headers, line);
+	}
 	(void)curl_easy_setopt(client->easy, CURLOPT_POSTFIELDS, NULL);
 	(void)curl_easy_setopt(client->easy, CURLOPT_HTTPGET, 1L);
-	int status = perform(client, &transfer, "GET", path, client->headers, ret_answer, error);
+	int status = perform(client, &transfer, "GET", path, headers, ret_answer, error);
+	curl_slist_free_all(headers);
 	return status == 0 && ret_answer->status != 200 ? -EACCES : status;
 }
 

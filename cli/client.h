@@ -42,11 +42,12 @@ int client_send(struct client *client, const char *method, const char *path, con
 int client_call(struct client *client, const char *method, const char *path, const json_t *body,
 	struct answer *ret_answer, struct error *error);
 
-/* Gets what does not end, piece by piece, until `take` returns false. Returns 0 when take had enough or the server has ended
+/* Gets what does not end, piece by piece, until `take` returns false. last_event: the id of the event to go on behind; "":
+ * none. Returns 0 when take had enough or the server has ended
  * it; -EACCES when the server refused: then *ret_answer has what it said (always released by answer_fini). */
 typedef bool client_taker(void *context, const char *bytes, size_t length);
-int client_follow(struct client *client, const char *path, client_taker *take, void *context, struct answer *ret_answer,
-	struct error *error);
+int client_follow(struct client *client, const char *path, const char *last_event, client_taker *take, void *context,
+	struct answer *ret_answer, struct error *error);
 
 /* How long a call may last from now on. */
 void client_set_timeout(struct client *client, int64_t timeout_ms);

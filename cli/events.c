@@ -17,7 +17,7 @@ enum { EVENT_MAX = 1024 * 1024, RETRY_MS = 500 };
 struct stream {
 	struct call *call;
 	struct buffer line, data;
-	char type[32];
+	char type[32], last_id[128];
 	int64_t left; /* events that are still wanted */
 	int64_t until_mono_ns;
 	bool heard; /* anything at all: it is a server that tells events */
@@ -73,6 +73,8 @@ static void take_line(struct stream *stream, const char *line)
 		take_event(stream);
 	else if (strncmp(line, "event: ", 7) == 0)
 		(void)snprintf(stream->type, sizeof stream->type, "%s", line + 7);
+	else if (strncmp(line, "id: ", 4) == 0)
+		(void)snprintf(stream->last_id, sizeof stream->last_id, "%s", line + 4);
 	else if (strncmp(line, "data: ", 6) == 0)
 		buffer_append_text(&stream->data, line + 6);
 }
@@ -120,7 +122,8 @@ static int follow(struct stream *stream)
 
 	make_path(stream, &path);
 	for (;;) {
-		int status = client_follow(stream->call->client, path.text, take, stream, &answer, &error);
+		int status =
+			client_follow(stream->call->client, path.text, stream->last_id, take, stream, &answer, &error);
 		if (status == -EACCES)
 			answer_sentence(&answer, &error);
 		answer_fini(&answer);

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import select
 import shutil
 import subprocess
 
@@ -439,3 +440,29 @@ def test_events_are_shown_as_they_happen(m, run):
             process.communicate()
     done = run("events", "--for", "300ms")
     assert done.code == 0, done
+
+
+def test_events_go_on_when_the_server_was_away(m, run):
+    process = run.start("events", "--type", "task", "--state", "succeeded", "--json", "--limit", "40", "--for", "120s")
+    try:
+        seen = []
+
+        def first():
+            m.submit("Demo", "noop")
+            if select.select([process.stdout], [], [], 0.1)[0]:
+                seen.append(json.loads(process.stdout.readline()))
+            return seen
+        until(first, what="an event has come")
+        m.stop()
+        m.start()
+
+        def ended():
+            m.submit("Demo", "noop")
+            return process.poll() is not None
+        until(ended, 20, what="it has heard of a task after the restart")
+        out, err = process.communicate(timeout=60)
+        assert process.returncode == 0 and json.loads(out.splitlines()[-1])["data"]["state"] == "succeeded", (out, err)
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
