@@ -136,6 +136,7 @@ static int64_t turn(struct api *api, const struct ready *ready)
 	promise_renew(&api->promise, now);
 	reload_follow(api);
 	idle_look(&api->idle, api->node, now);
+	history_look(&api->history, api->node, now);
 	if (ready->link)
 		link_cut(&api->link);
 	int64_t probe_at = link_probe(&api->link, now);

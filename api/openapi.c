@@ -47,6 +47,7 @@ static const struct parameter {
 	{"dry_run", FLAG, "Only say what would come of it"},
 	{"force", FLAG, "Do not wait for its handler to stop"},
 	{"rate", "{\"type\":\"integer\",\"minimum\":1}", "At most so many tasks a second"},
+	{"after", "{\"type\":\"integer\",\"minimum\":0}", "Only samples later than so many milliseconds since 1970"},
 	{"wait", "{\"type\":\"string\",\"pattern\":\"^[0-9]+(ms|s|m)$\",\"examples\":[\"5s\"]}",
 		"Answer when the task has ended, or after so long (at most 1m)"},
 	{"limit", "{\"type\":\"integer\",\"minimum\":1}", "At most so many; a page: 100, and at most 1000"},

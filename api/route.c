@@ -5,6 +5,7 @@
 #include "api/events.h"
 #include "api/follow.h"
 #include "api/health.h"
+#include "api/history.h"
 #include "api/metrics.h"
 #include "api/one_task.h"
 #include "api/openapi.h"
@@ -114,6 +115,8 @@ const struct route routes[] = {
 		"Remove a schedule"},
 	{"POST", "/v1/reload", ROUTE_ADMIN, reload_post, ROUTE_BODY_NONE, NULL, NULL, "202 Reload",
 		"Read the configuration again and roll the workers, as SIGHUP does"},
+	{"GET", "/v1/history", ROUTE_READ, history_get, ROUTE_BODY_NONE, "after", NULL, "200 History, 400",
+		"Look at the counters of the last hour"},
 	{"GET", "/v1/events", ROUTE_READ, events_get, ROUTE_BODY_NONE, "type queue class state", NULL,
 		"200 text/event-stream", "Follow what happens to tasks and workers"},
 	{"GET", "/v1/whoami", ROUTE_READ, whoami_get, ROUTE_BODY_NONE, NULL, NULL, "200 Whoami",

@@ -368,6 +368,21 @@ static const struct shape_member reload_members[] = {
 	{0},
 };
 
+static const struct shape_member history_members[] = {
+	{.name = "samples", .type = "Sample[]", .help = "One each five seconds, the oldest first"},
+	{0},
+};
+
+static const struct shape_member sample_members[] = {
+	{.name = "at", .type = "integer", .help = "Milliseconds since 1970"},
+	{.name = "succeeded", .type = "integer", .help = "Executions that ended so, since the node started"},
+	{.name = "retried", .type = "integer", .help = "Executions after which the task was to run again"},
+	{.name = "dead", .type = "integer", .help = "Executions that were their task's last, without success"},
+	{.name = "waits", .type = "integer", .help = "Tasks that were started"},
+	{.name = "wait_seconds", .type = "number", .help = "How long they had waited, in sum"},
+	{0},
+};
+
 static const struct shape_member whoami_members[] = {
 	{.name = "name", .type = "string?", .help = "The token's; null: no token is needed"},
 	{.name = "role", .type = "Role"},
@@ -463,6 +478,8 @@ const struct shape shapes[] = {
 	{.name = "Handler", .help = "A class and who has it", .members = handler_members},
 	{.name = "Handlers", .help = "All classes", .members = handlers_members},
 	{.name = "Reload", .help = "A reload that was asked for", .members = reload_members},
+	{.name = "History", .help = "What became of tasks in the last hour", .members = history_members},
+	{.name = "Sample", .help = "The counters at one time", .members = sample_members},
 	{.name = "Whoami", .help = "Who calls", .members = whoami_members},
 	{.name = "CallerProcess", .help = "Who is at the other end of a unix socket", .members = process_members},
 	{.name = "Role", .help = "What a caller may do; each includes those before it", .word = role_word},

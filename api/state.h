@@ -5,6 +5,7 @@
 #include "api/audit.h"
 #include "api/bulk.h"
 #include "api/events.h"
+#include "api/history.h"
 #include "api/idle.h"
 #include "api/link.h"
 #include "api/pace.h"
@@ -28,6 +29,7 @@ struct api {
 	struct events events;
 	struct bulks bulks;
 	struct idle idle;
+	struct history history;
 	struct pace pace;
 	struct request *keyed;      /* requests under an Idempotency-Key that are in hand */
 	struct follower *followers; /* of tasks' logs; owned by their requests */

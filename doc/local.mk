@@ -54,6 +54,8 @@ CLEANFILES += doc/openapi.json
 doc/openapi.json: build-aux/openapi$(EXEEXT)
 	$(AM_V_GEN)$(MKDIR_P) doc && build-aux/openapi$(EXEEXT) >$@.new && mv $@.new $@
 
+dist_doc_DATA += doc/dashboard-200.png doc/dashboard-now.png doc/dashboard-phone.png doc/dashboard-task.png \
+	doc/dashboard-tasks.png
 dist_doc_DATA += README.md doc/architecture.md doc/exec.md doc/exec-adapter.md doc/from-fend.md doc/hacking.md \
 	doc/modules.md doc/performance.md doc/reliability.md
 exampledir = $(docdir)/examples

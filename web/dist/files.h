@@ -7,7 +7,7 @@ EMBED_FILE(web_index_html, "web/dist/index.html");
 EMBED_FILE(web_index_html_gz, "web/dist/index.html.gz");
 
 static const struct page_file files[] = {
-	WEB_FILE("/assets/app-9fc6ed45f5d5.css", "text/css; charset=utf-8", "W/\"9fc6ed45f5d5\"", web_app_css),
-	WEB_FILE("/assets/app-fc2faabf9b03.js", "text/javascript; charset=utf-8", "W/\"fc2faabf9b03\"", web_app_js),
-	WEB_FILE("/", "text/html; charset=utf-8", "W/\"d102d1fc63cf\"", web_index_html),
+	WEB_FILE("/assets/app-989de8354df5.css", "text/css; charset=utf-8", "W/\"989de8354df5\"", web_app_css),
+	WEB_FILE("/assets/app-aa8f6230120c.js", "text/javascript; charset=utf-8", "W/\"aa8f6230120c\"", web_app_js),
+	WEB_FILE("/", "text/html; charset=utf-8", "W/\"ba7defa9fb1b\"", web_index_html),
 };

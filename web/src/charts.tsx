@@ -48,6 +48,8 @@ function colour(name: string): string {
 	return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 }
 
+const clockTime = (seconds: number) => new Date(seconds * 1000).toTimeString().slice(0, 5);
+
 function options(kind: Kind, width: number): uPlot.Options {
 	const axis = { stroke: colour('--faint'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '11px system-ui' };
 	return {
@@ -56,7 +58,7 @@ function options(kind: Kind, width: number): uPlot.Options {
 		legend: { show: false },
 		cursor: { show: false },
 		scales: { x: { time: true, range: () => [Date.now() / 1000 - 3600, Date.now() / 1000] }, y: { range: (_u, _low, high) => [0, high > 0 ? high * 1.15 : 1] } },
-		axes: [{ ...axis, space: 70, size: 26 }, { ...axis, size: 58, space: 28, values: (_u, splits) => splits.map((value) => kind.words(value)) }],
+		axes: [{ ...axis, space: 60, size: 26, values: (_u, splits) => splits.map(clockTime) }, { ...axis, size: 58, space: 28, values: (_u, splits) => splits.map((value) => kind.words(value)) }],
 		series: [{}, { stroke: colour(kind.colour), width: 1.5, fill: `${colour(kind.colour)}22`, spanGaps: true, points: { show: false } }],
 	};
 }
@@ -65,11 +67,13 @@ function Chart({ kind, samples }: { kind: Kind; samples: Sample[] }) {
 	const place = useRef<HTMLDivElement>(null);
 	const plot = useRef<uPlot | null>(null);
 	const data = series(samples, kind);
+	const latest = useRef(data);
+	latest.current = data;
 	const last = data[1].findLast((value) => value !== null);
 	useEffect(() => {
 		const make = () => {
 			plot.current?.destroy();
-			plot.current = new uPlot(options(kind, place.current!.clientWidth), data, place.current!);
+			plot.current = new uPlot(options(kind, place.current!.clientWidth), latest.current, place.current!);
 		};
 		make();
 		const dark = matchMedia('(prefers-color-scheme: dark)');

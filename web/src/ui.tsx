@@ -43,7 +43,7 @@ export function useAction(): [(what: () => Promise<string>) => void, ComponentCh
 			.catch((error: Error) => setSaid({ text: error instanceof Problem && error.status === 403 ? `Refused: ${error.message}` : error.message, bad: true }))
 			.finally(() => setBusy(false));
 	};
-	const note = <p role="status" class={`said ${said?.bad ? 'bad' : 'good'}`}>{said && <><span aria-hidden="true">{said.bad ? '✕' : '✓'}</span> {said.text}</>}</p>;
+	const note = <p role="status" class={`said ${said?.bad ? 'bad' : 'good'}`}>{said?.text && <><span aria-hidden="true">{said.bad ? '✕' : '✓'}</span> {said.text}</>}</p>;
 	return [act, note, busy];
 }
 

@@ -25,7 +25,8 @@ export function bytes(count: number | null): string {
 	return mebibytes < 1024 ? `${mebibytes.toFixed(mebibytes < 10 ? 1 : 0)} MiB` : `${(mebibytes / 1024).toFixed(1)} GiB`;
 }
 
-export const number = (value: number) => value.toLocaleString('en');
+const grouped = new Intl.NumberFormat('en');
+export const number = (value: number) => grouped.format(value);
 
 export function rate(perSecond: number): string {
 	if (perSecond === 0)

@@ -53,7 +53,7 @@ function Tile({ worker, small }: { worker: Worker; small: boolean }) {
 				href={`#/workers/${encodeURIComponent(worker.pool)}/${worker.slot}`} title={described(worker)} aria-label={described(worker)}>
 				<span class="fill" style={{ transform: `scaleX(${part.toFixed(3)})` }} />
 				<span class="top"><b>{worker.slot}</b> <State of={worker.state} /></span>
-				{!small && <span class="work">{worker.task ? `${worker.task.class}.${worker.task.method} ${duration(worker.task.running_seconds)}` : ' '}</span>}
+				{!small && <span class="work">{worker.task ? `${worker.task.class}.${worker.task.method} ${duration(worker.task.running_seconds)}` : '\u00a0'}</span>}
 				{!small && <span class="beat">{beat ? `beat ${duration(beat.age)} of ${duration(beat.limit)}` : 'no beat yet'}</span>}
 				<span class="foot">
 					{!small && <span>{bytes(worker.rss_bytes)}</span>}

@@ -77,7 +77,7 @@ export function Submit() {
 				<textarea id="document" ref={field} value={text} rows={14} spellcheck={false} aria-describedby="faults" aria-invalid={wrong.length > 0}
 					onInput={(event) => { setText(event.currentTarget.value); setWrong([]); }}
 					onKeyDown={(event) => { if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) void send(event); }} />
-				<ul id="faults" class="faults" role="alert">{wrong.map((one) => <li key={one.text} class="bad"><span aria-hidden="true">✕</span> {where(text, one)}</li>)}</ul>
+				<div id="faults" class="faults" role="alert">{wrong.map((one) => <p key={one.text} class="bad"><span aria-hidden="true">✕</span> {where(text, one)}</p>)}</div>
 				<p class="actions"><button type="submit" class="main" disabled={busy}>Submit</button> <span class="faint">or Ctrl+Enter</span></p>
 			</form>
 			<p role="status" class="said good">{done && <><span aria-hidden="true">✓</span> Accepted: {done.id

@@ -43,7 +43,7 @@ function Filters({ filter, live }: { filter: Filter; live: Live }) {
 		go(`/tasks${query(values)}`);
 	};
 	const choose = (event: Event) => (event.currentTarget as HTMLSelectElement).form!.requestSubmit();
-	const more = ['method', 'error_kind', 'error', 'created_after', 'created_before'].some((name) => filter[name]);
+	const [more, setMore] = useState(['method', 'error_kind', 'error', 'created_after', 'created_before'].some((name) => filter[name]));
 	return (
 		<form class="filters" onSubmit={apply} key={JSON.stringify(filter)} aria-label="Filter">
 			<label>State <select name="state" onChange={choose}>
@@ -53,7 +53,7 @@ function Filters({ filter, live }: { filter: Filter; live: Live }) {
 				<option value="">any</option>{(live.queues ?? []).map(({ name }) => <option key={name} selected={filter.queue === name}>{name}</option>)}
 			</select></label>
 			<label>Class <input name="class" defaultValue={filter.class} size={14} spellcheck={false} /></label>
-			<details open={more}>
+			<details open={more} onToggle={(event) => setMore(event.currentTarget.open)}>
 				<summary>More</summary>
 				<div class="filters">
 					<label>Method <input name="method" defaultValue={filter.method} size={14} spellcheck={false} /></label>
@@ -195,7 +195,7 @@ export function Tasks({ live, parameters }: { live: Live; parameters: URLSearchP
 					: <p>No tasks yet. <a href="#/submit">Submit one</a> to see it run.</p>}</Empty>
 			)}
 			{page && (cursors.length > 0 || page.next_cursor) && (
-				<nav class="pager" aria-label="Pages">
+				<nav class="pager" aria-label="Pages of the list">
 					<button type="button" disabled={cursors.length === 0} onClick={() => setCursors(cursors.slice(0, -1))}>← Back</button>
 					<span>page {cursors.length + 1}</span>
 					<button type="button" disabled={!page.next_cursor} onClick={() => setCursors([...cursors, page.next_cursor!])}>Next →</button>

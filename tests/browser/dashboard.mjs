@@ -1,0 +1,451 @@
+// The dashboard in Debian's chromium, against a real musterd with real workers. Output: a line for each test, the count last.
+import assert from 'node:assert/strict';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { chromium } from 'playwright-core';
+import { Muster, until } from './muster.mjs';
+
+const output = new URL('./output/', import.meta.url).pathname;
+const axeSource = readFileSync(new URL('./node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+const slow = Number(process.env.MUSTER_TEST_SLOW ?? 1);
+const only = process.argv[2] ? new RegExp(process.argv[2]) : null;
+const tests = [];
+const test = (name, run) => tests.push({ name, run });
+
+const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+const herd = await Muster.start({
+	queues: [{ name: 'mail' }, { name: 'reports', retry: 3 }],
+	pools: [
+		{ name: 'default', workers: 4, queues: { default: 1, reports: 1 } },
+		{ name: 'mail', workers: 2, queues: { mail: 1 } },
+	],
+});
+
+/** A page of its own for each test; what it asked for and complained of is looked at in the end. */
+async function open(muster, hash = '', options = {}) {
+	const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options });
+	context.setDefaultTimeout(10_000 * slow);
+	const page = await context.newPage();
+	page.strangers = [];
+	page.complaints = [];
+	page.on('request', (request) => { if (new URL(request.url()).origin !== muster.url) page.strangers.push(request.url()); });
+	page.on('pageerror', (error) => page.complaints.push(error.message));
+	page.on('console', (line) => { if (/Content.Security.Policy/i.test(line.text())) page.complaints.push(line.text()); });
+	await page.goto(`${muster.url}/${hash}`);
+	return page;
+}
+
+async function close(page) {
+	await page.context().close();
+	assert.deepEqual(page.strangers, [], 'it asked another host');
+	assert.deepEqual(page.complaints, [], 'the page complained');
+}
+
+const tile = (page, name) => page.locator(`[data-worker="${name}"]`);
+const row = (page, name) => page.locator('tr', { has: page.getByRole('rowheader', { name: new RegExp(`^${name}( |$)`) }) });
+
+test('the roll call has a tile for each worker and says that all is well', async () => {
+	const page = await open(herd);
+	await page.locator('#verdict', { hasText: 'All is well.' }).waitFor();
+	assert.equal(await page.locator('.tile').count(), 6);
+	assert.match(await tile(page, 'mail/1').getAttribute('aria-label'), /mail\/1: idle; last beat .* ago, limit 10 s/);
+	assert.match(await page.title(), /^Now · Muster$/);
+	await close(page);
+});
+
+test('it is live by events', async () => {
+	const page = await open(herd);
+	await page.locator('#link[data-link=live]').waitFor();
+	await close(page);
+});
+
+test('a killed worker is seen within a second', async () => {
+	const page = await open(herd);
+	await tile(page, 'default/0').waitFor();
+	const { pid, restarts } = await herd.worker(0);
+	process.kill(pid, 'SIGKILL');
+	const killed = Date.now();
+	await tile(page, 'default/0').filter({ hasText: `↻ ${restarts + 1} signal 9` }).waitFor({ timeout: 5000 * slow });
+	assert.ok(Date.now() - killed < 1000 * slow, `${Date.now() - killed} ms`);
+	await close(page);
+});
+
+test('a tile fills while its worker is silent and shows the task', async () => {
+	const page = await open(herd);
+	const id = await herd.push({ queue: 'mail', method: 'sleep', param: [4000] });
+	const busy = page.locator('.tile[data-state=busy]', { hasText: 'Demo.sleep' });
+	await busy.waitFor();
+	const part = async () => Number(/scaleX\(([\d.]+)\)/.exec(await busy.locator('.fill').getAttribute('style'))[1]);
+	await until(async () => (await part()) > 0.12, 4000, 'the tile fills');
+	await herd.ended(id);
+	await page.locator('.tile[data-state=busy]').waitFor({ state: 'detached' });
+	await close(page);
+});
+
+test('what is wrong is said in words', async () => {
+	await herd.call('POST', '/v1/queues/mail/pause');
+	const id = await herd.push({ queue: 'mail', method: 'noop' });
+	const page = await open(herd);
+	await page.locator('#verdict', { hasText: 'Queue mail is paused; 1 task waiting.' }).waitFor();
+	await herd.call('POST', '/v1/queues/mail/resume');
+	await herd.ended(id);
+	await page.locator('#verdict', { hasText: 'All is well.' }).waitFor();
+	await close(page);
+});
+
+test('the last hour is kept by the node: a reload loses nothing', async () => {
+	await until(async () => (await herd.get('/v1/history')).samples.length >= 2, 15_000);
+	const page = await open(herd);
+	await page.getByRole('img', { name: /Succeeded over the last hour; the latest: [\d.]+\/s/ }).waitFor();
+	await page.reload();
+	await page.getByRole('img', { name: /Succeeded over the last hour; the latest: [\d.]+\/s/ }).waitFor();
+	await page.locator('.charts canvas').first().waitFor();
+	assert.equal(await page.getByText('keeps no history').count(), 0);
+	await close(page);
+});
+
+test('a queue is paused, resumed, purged', async () => {
+	const page = await open(herd, '#/queues');
+	await page.getByRole('button', { name: 'Pause mail' }).click();
+	await row(page, 'mail').getByText('paused').waitFor();
+	assert.equal((await herd.get('/v1/queues/mail')).paused, true);
+	await herd.push({ queue: 'mail', method: 'noop' });
+	await row(page, 'mail').getByRole('link', { name: '1 pending in mail' }).waitFor();
+	await page.getByRole('button', { name: 'Purge mail' }).click();
+	await page.getByRole('button', { name: 'Delete 1 pending task' }).click();
+	await page.getByText('1 task of queue mail deleted.').waitFor();
+	await page.getByRole('button', { name: 'Resume mail' }).click();
+	await page.getByText('Queue mail is resumed.').waitFor();
+	assert.equal((await herd.get('/v1/queues/mail')).paused, false);
+	await close(page);
+});
+
+test('tasks are filtered, and a filter is an address', async () => {
+	const dead = await herd.push({ queue: 'mail', method: 'fail', param: ['no such mailbox'] });
+	const fine = await herd.push({ queue: 'mail', method: 'add', param: [2, 3] });
+	await herd.ended(dead);
+	await herd.ended(fine);
+	const page = await open(herd, '#/tasks');
+	await page.getByLabel('State').selectOption('dead');
+	await page.getByRole('link', { name: dead }).waitFor();
+	assert.equal(await page.getByRole('link', { name: fine }).count(), 0);
+	assert.match(page.url(), /state=dead/);
+	await page.getByLabel('Queue').selectOption('reports');
+	await page.getByText('No task matches').waitFor();
+	await page.getByText('More').click();
+	await page.getByLabel('Queue').selectOption('mail');
+	await page.getByLabel('Error says').fill('such mailbox');
+	await page.getByRole('button', { name: 'Show' }).click();
+	await page.getByRole('link', { name: dead }).waitFor();
+	await page.getByLabel('Created before').fill('2020-01-01T00:00');
+	await page.getByRole('button', { name: 'Show' }).click();
+	await page.getByText('No task matches').waitFor();
+	await close(page);
+});
+
+test('a long list is paged', async () => {
+	await herd.call('POST', '/v1/queues/mail/pause');
+	const documents = Array.from({ length: 120 }, (_, i) => ({ id: `paged-${i}`, class: 'Demo', method: 'noop', queue: 'mail' }));
+	await herd.call('POST', '/v1/tasks', documents);
+	const page = await open(herd, '#/tasks?queue=mail&state=pending');
+	const seen = new Set();
+	for (let turn = 1; turn <= 3; turn++) {
+		await page.getByText(`page ${turn}`, { exact: true }).waitFor();
+		const links = page.locator('tbody a[data-row]');
+		await until(async () => !seen.has(await links.first().textContent()), 5000, 'another page');
+		for (const id of await links.allTextContents())
+			seen.add(id);
+		if (turn < 3)
+			await page.getByRole('button', { name: 'Next' }).click();
+	}
+	assert.equal(seen.size, 120);
+	await page.getByRole('button', { name: 'Back' }).click();
+	await page.getByText('page 2', { exact: true }).waitFor();
+	await herd.call('DELETE', '/v1/queues/mail/tasks?state=pending');
+	await herd.call('POST', '/v1/queues/mail/resume');
+	await close(page);
+});
+
+test('all that match are retried and deleted, with the count first', async () => {
+	const ids = [];
+	for (let i = 0; i < 3; i++)
+		ids.push(await herd.push({ queue: 'default', method: 'fail', param: ['many'] }));
+	await Promise.all(ids.map((id) => herd.ended(id)));
+	const page = await open(herd, '#/tasks?queue=default&state=dead&class=Demo');
+	await page.getByRole('button', { name: 'Retry all that match…' }).click();
+	await page.getByRole('heading', { name: 'Retry 3 tasks?' }).waitFor();
+	await page.getByRole('button', { name: 'Cancel' }).click();
+	assert.equal((await herd.get('/v1/queues/default')).dead, 3);
+	await page.getByRole('button', { name: 'Retry all that match…' }).click();
+	await page.getByRole('button', { name: 'Retry 3' }).click();
+	await page.getByText('3 tasks run again.').waitFor();
+	await until(async () => (await herd.get('/v1/queues/default')).dead === 3);
+	await page.getByRole('button', { name: 'Delete all that match…' }).click();
+	await page.getByRole('button', { name: 'Delete 3' }).click();
+	await page.getByText('3 tasks deleted.').waitFor();
+	assert.equal((await herd.get('/v1/queues/default')).dead, 0);
+	await close(page);
+});
+
+test('one task: why it ended so, and once more', async () => {
+	const id = await herd.push({ queue: 'reports', method: 'retry', param: ['the database is away'] });
+	await herd.ended(id);
+	const page = await open(herd, '#/tasks');
+	await page.getByRole('link', { name: id }).click();
+	await page.getByRole('heading', { name: 'Error: retry' }).waitFor();
+	assert.equal(await page.locator('.timeline li.bad').count(), 3);
+	assert.match(await page.locator('.facts').textContent(), /attempts3 of 3/);
+	await page.getByRole('button', { name: 'Retry' }).click();
+	await page.getByText('It runs again.').waitFor();
+	await herd.ended(id);
+	await page.getByRole('heading', { name: /Demo\.retry\s+dead/ }).waitFor();
+	await close(page);
+});
+
+test('one task: its progress is live, and it is cancelled', async () => {
+	const id = await herd.push({ queue: 'mail', method: 'work', param: [60_000] });
+	const page = await open(herd, `#/tasks/${id}`);
+	await page.getByRole('heading', { name: /active/ }).waitFor();
+	await page.getByRole('progressbar').waitFor();
+	await page.getByRole('button', { name: 'Cancel' }).click();
+	await page.getByRole('heading', { name: /cancelled/ }).waitFor();
+	assert.equal((await herd.task(id)).state, 'cancelled');
+	await close(page);
+});
+
+test('one task: its result, and itself as curl', async () => {
+	const id = await herd.push({ queue: 'mail', method: 'echo', param: ["it's", { deep: [1] }] });
+	await herd.ended(id);
+	const page = await open(herd, `#/tasks/${id}`, { permissions: ['clipboard-read', 'clipboard-write'] });
+	await page.getByRole('heading', { name: 'Result' }).waitFor();
+	await page.getByRole('button', { name: 'Copy as curl' }).click();
+	await page.getByText('Copied.').waitFor();
+	const copied = await page.evaluate(() => navigator.clipboard.readText());
+	assert.ok(copied.includes(`${herd.url}/v1/tasks`) && copied.includes(`"it'\\''s"`), copied);
+	await close(page);
+});
+
+test('a task that is not there is said to be so', async () => {
+	const page = await open(herd, '#/tasks/nobody-knows-me');
+	await page.getByText('there is no task').waitFor();
+	await close(page);
+});
+
+test('a worker is restarted, a pool is scaled', async () => {
+	const page = await open(herd, '#/workers');
+	await page.getByRole('link', { name: 'mail/0' }).click();
+	await page.getByRole('button', { name: 'Restart…' }).click();
+	const { pid } = await herd.worker(0, 'mail');
+	await page.getByRole('button', { name: 'Restart', exact: true }).click();
+	await until(async () => { const now = await herd.worker(0, 'mail'); return now.pid && now.pid !== pid; });
+	await page.getByText(/^order/).waitFor();
+	await page.getByRole('link', { name: 'Workers' }).first().click();
+	await page.getByLabel('Workers of pool mail').fill('3');
+	await row(page, 'mail').getByRole('button', { name: 'Scale' }).click();
+	await page.getByRole('link', { name: 'mail/2' }).waitFor();
+	await herd.call('PATCH', '/v1/pools/mail', { workers: 2 });
+	await page.getByRole('link', { name: 'mail/2' }).waitFor({ state: 'detached' });
+	await close(page);
+});
+
+test('the nodes are there', async () => {
+	const page = await open(herd, '#/nodes');
+	await page.getByText('(this one)').waitFor();
+	await close(page);
+});
+
+test('a task is submitted, and what is wrong with it is shown at its place', async () => {
+	const page = await open(herd, '#/submit');
+	const field = page.getByLabel('A task document');
+	await field.fill('{\n  "class": "Demo",\n  "method" "noop"\n}');
+	await page.getByRole('button', { name: 'Submit' }).click();
+	await page.getByText(/^✕ Line 3, column \d+: not JSON/).waitFor();
+	await field.fill('{\n  "class": "Demo",\n  "method": "noop",\n  "priority": 12\n}');
+	await page.getByRole('button', { name: 'Submit' }).click();
+	await page.getByText(/^✕ Line 4, column 3: \/priority/).waitFor();
+	assert.equal(await field.evaluate((area) => area.value.slice(area.selectionStart, area.selectionEnd)), '"priority": 12');
+	await field.fill('{"class": "Demo", "method": "add", "param": [20, 22]}');
+	await page.getByRole('button', { name: 'Submit' }).click();
+	await page.getByRole('status').getByRole('link').click();
+	await page.getByRole('heading', { name: /Demo\.add\s+succeeded/ }).waitFor();
+	await page.getByText('42', { exact: true }).waitFor();
+	await close(page);
+});
+
+test('by keyboard alone', async () => {
+	const page = await open(herd);
+	await tile(page, 'default/0').waitFor();
+	await page.keyboard.press('j');
+	await page.keyboard.press('j');
+	await page.keyboard.press('k');
+	assert.equal(await page.evaluate(() => document.activeElement.dataset.worker), 'default/0');
+	await page.keyboard.press('Enter');
+	await page.getByRole('heading', { name: 'Worker default/0' }).waitFor();
+	await page.keyboard.press('g');
+	await page.keyboard.press('q');
+	await page.getByRole('heading', { name: 'Queues' }).waitFor();
+	await page.keyboard.press('/');
+	await page.waitForFunction(() => document.activeElement.id === 'find');
+	await page.keyboard.type('not-here');
+	await page.keyboard.press('Enter');
+	await page.getByRole('heading', { name: 'Task not-here' }).waitFor();
+	await page.keyboard.press('?');
+	await page.getByRole('dialog').waitFor();
+	await page.keyboard.press('Escape');
+	await page.getByRole('dialog').waitFor({ state: 'detached' });
+	await close(page);
+});
+
+test('who has no token is asked for one; a reader sees nothing that changes', async () => {
+	const m = await Muster.start({ tokens: [{ name: 'eye', role: 'read' }, { name: 'chief', role: 'admin' }], pools: [{ name: 'default', workers: 1, queues: { default: 1 } }] });
+	try {
+		const page = await open(m, '#/queues');
+		const field = page.getByLabel('This node asks for a token');
+		await field.fill('wrong');
+		await page.getByRole('button', { name: 'Log in' }).click();
+		await page.getByText('This token is not known here.').waitFor();
+		await look(page, 'login');
+		await field.fill('eye-secret-of-the-test');
+		await page.getByRole('button', { name: 'Log in' }).click();
+		await page.getByText('eye (read)').waitFor();
+		await page.getByRole('heading', { name: 'Queues' }).waitFor();
+		await row(page, 'default').waitFor();
+		assert.equal(await page.getByRole('button', { name: /Pause|Purge/ }).count(), 0);
+		assert.equal(await page.getByRole('link', { name: 'Submit' }).count(), 0);
+		await page.locator('#link[data-link=live]').waitFor();
+		await page.getByRole('button', { name: 'Log out' }).click();
+		await field.fill('chief-secret-of-the-test');
+		await page.getByRole('button', { name: 'Log in' }).click();
+		await page.getByRole('button', { name: 'Pause default' }).waitFor();
+		assert.ok(!page.url().includes('secret'));
+		assert.equal(await page.evaluate(() => localStorage.length), 0);
+		await close(page);
+	} finally {
+		await m.stop();
+	}
+});
+
+test('the connection is lost and regained', async () => {
+	const m = await Muster.start({ pools: [{ name: 'default', workers: 1, queues: { default: 1 } }] });
+	try {
+		const page = await open(m);
+		await page.locator('#verdict', { hasText: 'All is well.' }).waitFor();
+		await m.end();
+		await page.getByText(/Cut off: .*What you see is .* old/).waitFor();
+		await page.locator('#link[data-link=cut]').waitFor();
+		await page.screenshot({ path: `${output}cut-off.png` });
+		await m.begin();
+		await page.locator('#link[data-link=cut]').waitFor({ state: 'detached' });
+		assert.equal(await page.getByText('Cut off').count(), 0);
+		await page.locator('#verdict', { hasText: 'All is well.' }).waitFor();
+		await page.locator('#link[data-link=live]').waitFor({ timeout: 30_000 * slow });
+		await close(page);
+	} finally {
+		await m.stop();
+	}
+});
+
+test('without events it asks', async () => {
+	const page = await open(herd, '', {});
+	await page.context().route('**/v1/events', (route) => route.abort());
+	await page.reload();
+	await page.locator('#link[data-link=polling]').waitFor();
+	await close(page);
+});
+
+test('two hundred workers stay readable, and no task on the page\'s thread is long', async () => {
+	const m = await Muster.start({ pools: [{ name: 'default', workers: 200, queues: { default: 1 } }] });
+	try {
+		const page = await open(m);
+		await until(async () => (await page.locator('.tile[data-state=idle]').count()) === 200, 30_000);
+		const small = await page.locator('.tile').evaluateAll((tiles) => tiles.filter((one) => one.clientWidth < 80 || one.querySelector('.state').scrollWidth > one.clientWidth).length);
+		assert.equal(small, 0);
+		await page.screenshot({ path: `${output}now-200.png` });
+		// The clock also counts what other programs took of the machine: the best of some turns is the page's own.
+		const longest = () => page.evaluate(() => new Promise((resolve) => {
+			let most = 0;
+			const observer = new PerformanceObserver((list) => { for (const entry of list.getEntries()) most = Math.max(most, entry.duration); });
+			observer.observe({ type: 'longtask' });
+			setTimeout(() => { observer.disconnect(); resolve(most); }, 3000);
+		}));
+		let best = Infinity;
+		for (let turn = 0; turn < 5 && best > 50; turn++) {
+			const most = longest();
+			for (let i = 0; i < 8; i++)
+				await m.call('POST', '/v1/tasks', Array.from({ length: 400 }, () => ({ class: 'Demo', method: 'noop' })));
+			best = Math.min(best, await most);
+		}
+		assert.ok(best <= 50 * slow, `${best} ms`);
+		await close(page);
+	} finally {
+		await m.stop();
+	}
+});
+
+/** axe in both themes, and screenshots on desktop and phone. */
+async function look(page, name) {
+	for (const colorScheme of ['light', 'dark']) {
+		await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+		await page.evaluate(axeSource);
+		const { violations } = await page.evaluate(() => globalThis.axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'] }));
+		assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => `${node.html} ${node.failureSummary}`).join(' | ')}`), [], `${name}, ${colorScheme}`);
+		for (const [kind, width, height] of [['desktop', 1280, 900], ['phone', 390, 844]]) {
+			await page.setViewportSize({ width, height });
+			const over = () => page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+			await until(async () => (await over()) <= 0, 2000, `${name} is no wider than a ${kind}`);
+			await page.screenshot({ path: `${output}${name}-${kind}-${colorScheme}.png` });
+		}
+		await page.setViewportSize({ width: 1280, height: 900 });
+	}
+}
+
+test('each page, in both themes, on desktop and phone, without a violation of WCAG', async () => {
+	const dead = await herd.push({ queue: 'reports', method: 'retry', param: ['the database is away'] });
+	await herd.push({ queue: 'mail', method: 'work', param: [30_000] });
+	await herd.push({ queue: 'mail', method: 'sleep', param: [30_000] });
+	await herd.push({ queue: 'mail', method: 'noop' });
+	await herd.call('POST', '/v1/tasks', Array.from({ length: 300 }, (_, i) => ({ class: 'Demo', method: i % 50 ? 'noop' : 'fail', param: i % 50 ? [] : ['no such customer'] })));
+	await herd.push({ method: 'crash', param: [11] });
+	await herd.ended(dead);
+	const places = [['now', ''], ['queues', '#/queues'], ['tasks', '#/tasks'], ['tasks-filtered', '#/tasks?state=dead&error_kind=exception'], ['task', `#/tasks/${dead}`],
+		['workers', '#/workers'], ['worker', '#/workers/default/0'], ['nodes', '#/nodes'], ['submit', '#/submit'], ['nothing', '#/nothing']];
+	const page = await open(herd);
+	await page.locator('.tile.busy').nth(1).waitFor();
+	await until(async () => (await herd.get('/v1/history')).samples.length >= 4, 25_000);
+	for (const [name, hash] of places) {
+		await page.goto(`${herd.url}/${hash}`);
+		await page.getByRole('heading', { level: 1 }).waitFor();
+		await page.locator('#link[data-link=live]').waitFor();
+		if (name.startsWith('tasks'))
+			await page.locator('tbody tr').first().waitFor();
+		await look(page, name);
+	}
+	await page.keyboard.press('?');
+	await page.getByRole('dialog').waitFor();
+	await look(page, 'help');
+	await close(page);
+});
+
+mkdirSync(output, { recursive: true });
+let passed = 0;
+let failed = 0;
+for (const { name, run } of tests) {
+	if (only && !only.test(name))
+		continue;
+	const began = Date.now();
+	try {
+		await run();
+		passed++;
+		console.log(`ok - ${name} (${Date.now() - began} ms)`);
+	} catch (error) {
+		failed++;
+		console.log(`not ok - ${name}\n${error.stack}`);
+		for (const [i, context] of browser.contexts().entries()) {
+			await context.pages()[0]?.screenshot({ path: `${output}failed-${failed}-${i}.png` }).catch(() => {});
+			await context.close();
+		}
+	}
+}
+await browser.close();
+await herd.stop();
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed > 0 || passed === 0 ? 1 : 0;
