@@ -168,6 +168,7 @@ static const struct shape_member task_members[] = {
 	{.name = "usage", .type = "Usage?", .help = "Of its last execution that is over, if it was long enough"},
 	{.name = "cancel_requested", .type = "boolean", .help = "It runs and was told to stop"},
 	{.name = "traceparent", .type = "string?", .help = "W3C trace context, as it was submitted"},
+	{.name = "raw", .type = "string?", .help = "Of one that names no class: the text that came in"},
 	{.name = "meta", .type = "object?", .help = "As it was submitted"},
 	{0},
 };
