@@ -15,6 +15,7 @@
  *
  * A worker keeps its connections from task to task. */
 #include "modules/http_guard.h"
+#include "modules/http_options.h"
 #include "modules/http_sign.h"
 
 #include <muster.h>
@@ -28,23 +29,13 @@
 
 enum {
 	FETCH_REDIRECTS = 5,
-	REDIRECTS_MAX = 20,
 	FETCH_BYTES = 48 * 1024,
-	BYTES_MAX = 16 * 1024 * 1024,
 	TIMEOUT_MS = 30 * 1000,
-	TIMEOUT_MAX_MS = 24 * 3600 * 1000,
 	WAKE_MS = 50,    /* how soon it hears that it is to stop */
 	SPARE_MS = 5000, /* of a beat's promise beyond the transfer's own timeout */
 	URL_MAX = 8000,
 	HOST_MAX = 256,
 	RETRY_AFTER_MAX_S = 24 * 3600,
-};
-
-struct options {
-	const char *method;
-	const char *secret, *secret_file; /* the name of one, or where it is; both NULL: unsigned */
-	const json_t *headers;
-	json_int_t timeout_ms, redirects, max_bytes;
 };
 
 struct transfer {
@@ -65,108 +56,6 @@ struct transfer {
 /* Kept from task to task, the latter with its connections. */
 static CURL *kept_easy;
 static CURLM *kept_multi;
-
-/* ---- params and options ---- */
-
-static bool read_params(const struct muster_task *task, const char *const *names, size_t count, const json_t **values)
-{
-	const json_t *param = muster_param(task);
-	size_t found = 0, given = json_is_array(param) ? json_array_size(param) : json_object_size(param);
-
-	for (size_t i = 0; i < count; i++) {
-		json_t *value = json_is_array(param) ? json_array_get(param, i) : json_object_get(param, names[i]);
-		found += value != NULL;
-		values[i] = json_is_null(value) ? NULL : value;
-	}
-	return found == given;
-}
-
-/* "500ms", "10s", "5m", "1h" or a number of milliseconds. */
-static bool read_duration(const json_t *value, json_int_t *ret_ms)
-{
-	static const struct {
-		const char *unit;
-		json_int_t ms;
-	} units[] = {{"ms", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}};
-	const char *text = json_string_value(value);
-	char *end;
-
-	if (json_is_integer(value)) {
-		*ret_ms = json_integer_value(value);
-		return *ret_ms > 0 && *ret_ms <= TIMEOUT_MAX_MS;
-	}
-	if (!text || text[0] < '0' || text[0] > '9')
-		return false;
-	long number = strtol(text, &end, 10);
-	for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
-		if (strcmp(end, units[i].unit) == 0) {
-			*ret_ms = number > TIMEOUT_MAX_MS ? TIMEOUT_MAX_MS + 1 : number * units[i].ms;
-			return *ret_ms > 0 && *ret_ms <= TIMEOUT_MAX_MS;
-		}
-	return false;
-}
-
-static bool read_bounded(const json_t *value, json_int_t most, json_int_t *ret_number)
-{
-	*ret_number = json_integer_value(value);
-	return json_is_integer(value) && *ret_number >= 0 && *ret_number <= most;
-}
-
-/* Method and header are put into the request as they are: no line breaks, nothing that is not theirs. */
-static bool is_token(const char *text)
-{
-	return text && text[0] != '\0' &&
-	       text[strspn(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$%&'*+-.^_`|~")] ==
-		       '\0';
-}
-
-static bool is_header_value(const json_t *value)
-{
-	const char *text = json_string_value(value);
-
-	return text && strlen(text) == json_string_length(value) && text[strcspn(text, "\r\n")] == '\0';
-}
-
-static bool are_headers(const json_t *headers)
-{
-	const char *name;
-	json_t *value;
-
-	if (!json_is_object(headers))
-		return false;
-	json_object_foreach(
-		(json_t *)headers, name, value) if (!is_token(name) || !is_header_value(value)) return false;
-	return true;
-}
-
-/* Returns the name of the option that is wrong, or NULL. */
-static const char *read_options(const json_t *given, struct options *options)
-{
-	const char *name;
-	json_t *value;
-
-	if (given && !json_is_object(given))
-		return "options";
-	json_object_foreach((json_t *)given, name, value)
-	{
-		bool right = false;
-		if (strcmp(name, "method") == 0)
-			right = is_token(options->method = json_string_value(value));
-		else if (strcmp(name, "headers") == 0)
-			right = are_headers(options->headers = value);
-		else if (strcmp(name, "timeout") == 0)
-			right = read_duration(value, &options->timeout_ms);
-		else if (strcmp(name, "redirects") == 0)
-			right = read_bounded(value, REDIRECTS_MAX, &options->redirects);
-		else if (strcmp(name, "max_bytes") == 0)
-			right = read_bounded(value, BYTES_MAX, &options->max_bytes);
-		else if (strcmp(name, "secret") == 0)
-			right = (options->secret = json_string_value(value)) != NULL;
-		if (!right)
-			return name;
-	}
-	return NULL;
-}
 
 /* ---- what libcurl calls ---- */
 
@@ -264,7 +153,7 @@ static bool sign(struct transfer *transfer, const char *secret)
 	       add_header(transfer, "webhook-signature", signature.text);
 }
 
-static void set_up(struct transfer *transfer, const char *url, const struct options *options)
+static void set_up(struct transfer *transfer, const char *url, const struct http_options *options)
 {
 	CURL *easy = transfer->easy;
 
@@ -418,8 +307,8 @@ static bool add_body(struct transfer *transfer, const json_t *body, const json_t
 }
 
 /* What the task is signed with, if it is. Returns false with why there is nothing. */
-static bool read_secret(const struct transfer *transfer, const struct options *options, char secret[HTTP_SECRET_MAX],
-	const char **ret_why)
+static bool read_secret(const struct transfer *transfer, const struct http_options *options,
+	char secret[HTTP_SECRET_MAX], const char **ret_why)
 {
 	const json_t *secrets = json_object_get(muster_options(transfer->task), "secrets");
 	const char *path = options->secret_file;
@@ -454,7 +343,7 @@ static CURLcode transfer_all(const struct transfer *transfer)
 	return code;
 }
 
-static enum muster_end perform(struct transfer *transfer, const char *url, const struct options *options)
+static enum muster_end perform(struct transfer *transfer, const char *url, const struct http_options *options)
 {
 	char detail[CURL_ERROR_SIZE] = "";
 
@@ -468,7 +357,7 @@ static enum muster_end perform(struct transfer *transfer, const char *url, const
 }
 
 /* Takes the transfer, which has its body, if there is one, and that body's header. */
-static enum muster_end call(struct transfer *transfer, const json_t *url, const struct options *options)
+static enum muster_end call(struct transfer *transfer, const json_t *url, const struct http_options *options)
 {
 	struct muster_task *task = transfer->task;
 	char secret[HTTP_SECRET_MAX];
@@ -498,12 +387,13 @@ static enum muster_end call(struct transfer *transfer, const json_t *url, const 
 
 static enum muster_end fetch(struct muster_task *task)
 {
-	struct options options = {.timeout_ms = TIMEOUT_MS, .redirects = FETCH_REDIRECTS, .max_bytes = FETCH_BYTES};
+	struct http_options options = {
+		.timeout_ms = TIMEOUT_MS, .redirects = FETCH_REDIRECTS, .max_bytes = FETCH_BYTES};
 	const json_t *values[2];
 
-	if (!read_params(task, (const char *const[]){"url", "options"}, 2, values))
+	if (!http_read_params(task, (const char *const[]){"url", "options"}, 2, values))
 		return muster_fail(task, "fetch wants a URL and, if need be, options: [url, {…}]");
-	const char *wrong = read_options(values[1], &options);
+	const char *wrong = http_options_read(values[1], &options);
 	if (wrong)
 		return muster_fail(task, "the option \"%.64s\" is unknown or has a wrong value", wrong);
 	struct transfer transfer = {.task = task, .finish = end_with_answer, .wants_body = true};
@@ -512,13 +402,13 @@ static enum muster_end fetch(struct muster_task *task)
 
 static enum muster_end push(struct muster_task *task)
 {
-	struct options options = {.timeout_ms = TIMEOUT_MS};
+	struct http_options options = {.timeout_ms = TIMEOUT_MS};
 	const json_t *values[3];
 	json_t *nothing = json_null();
 
-	if (!read_params(task, (const char *const[]){"url", "body", "options"}, 3, values))
+	if (!http_read_params(task, (const char *const[]){"url", "body", "options"}, 3, values))
 		return muster_fail(task, "push wants a URL, a body and, if need be, options: [url, body, {…}]");
-	const char *wrong = read_options(values[2], &options);
+	const char *wrong = http_options_read(values[2], &options);
 	if (wrong)
 		return muster_fail(task, "the option \"%.64s\" is unknown or has a wrong value", wrong);
 	struct transfer transfer = {.task = task, .finish = end_with_success};
@@ -535,10 +425,10 @@ static enum muster_end push(struct muster_task *task)
  * before the transfer would give up. */
 static json_int_t time_of(struct muster_task *task)
 {
-	muster_beat_for(task, TIMEOUT_MAX_MS);
+	muster_beat_for(task, HTTP_TIMEOUT_MAX_MS);
 	const int64_t left_ms = muster_deadline_ms(task);
 
-	return left_ms < TIMEOUT_MAX_MS - SPARE_MS ? left_ms + SPARE_MS : TIMEOUT_MS;
+	return left_ms < HTTP_TIMEOUT_MAX_MS - SPARE_MS ? left_ms + SPARE_MS : TIMEOUT_MS;
 }
 
 static enum muster_end post(struct muster_task *task)
@@ -546,7 +436,7 @@ static enum muster_end post(struct muster_task *task)
 	const json_t *given = muster_options(task);
 	struct transfer transfer = {
 		.task = task, .finish = end_with_result, .wants_body = true, .body = muster_line(task)};
-	const struct options options = {
+	const struct http_options options = {
 		.secret_file = json_string_value(json_object_get(given, "secret_file")),
 		.max_bytes = json_integer_value(json_object_get(given, "max_bytes")),
 		.timeout_ms = time_of(task),
