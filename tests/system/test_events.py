@@ -7,8 +7,10 @@ import time
 
 import pytest
 
+from harness import MUSTERD
 from waiting import SLOW, until
 
+ASAN = b"__asan_init" in MUSTERD.read_bytes()  # which keeps what is freed
 ONE = {"pools": [{"name": "default", "workers": 1, "queues": ["default", "mail"]}], "queues": [{"name": "mail"}]}
 
 
@@ -154,7 +156,7 @@ def test_one_that_does_not_read_is_dropped_and_nobody_else_notices(muster):
             number = int(found[2].split("-")[1])
             pages = int(open(f"/proc/{m.role('api').pid}/statm").read().split()[1])
             resident = pages if number < 4096 else resident
-        assert pages < resident + 1000, "events are kept for nobody alone"
+        assert ASAN or pages < resident + 1000, "events are kept for nobody alone"
     lazy.settimeout(10 * SLOW)
     taken = b""
     while not taken.endswith(b"0\r\n\r\n"):  # its stream is ended in good order

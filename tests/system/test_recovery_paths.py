@@ -80,7 +80,7 @@ def test_a_lease_of_a_former_life_and_deaths_before_the_broker_is_back(muster, r
 def test_deaths_while_an_external_broker_is_away_are_recovered_when_it_is_back(muster, redis_server):
     server = redis_server()
     m = muster({"broker": server.url(), "pools": [{"name": "default", "workers": 3}]})
-    ids = m.submit_many([{"class": "Demo", "method": "work", "param": [500]}] * 3)
+    ids = m.submit_many([{"class": "Demo", "method": "work", "param": [4000]}] * 3)
     rows = [m.running(id_) for id_ in ids]
     server.stop()
     for row in rows:
