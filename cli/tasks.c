@@ -268,7 +268,7 @@ int tasks_list(struct call *call)
 	return status;
 }
 
-/* ---- why, logs ---- */
+/* ---- why ---- */
 
 int tasks_why(struct call *call)
 {
@@ -290,11 +290,4 @@ int tasks_why(struct call *call)
 	(void)putchar('\n');
 	json_decref(why);
 	return EXIT_DONE;
-}
-
-int tasks_logs(struct call *call)
-{
-	return call_refused(call,
-		"logs of tasks are not available yet: what a task logs is in musterd's own log (task=%s)",
-		call->arguments[0]);
 }

@@ -11,7 +11,6 @@ int tasks_get(struct call *call);
 int tasks_wait(struct call *call);
 int tasks_list(struct call *call);
 int tasks_why(struct call *call);
-int tasks_logs(struct call *call);
 
 /* Waits until the task is over, at most `most_ms` (INT64_MAX: as long as it takes), and prints its result, or the task with
  * --json. Returns the exit status: EXIT_REFUSED when it ended otherwise than succeeded, or did not end in time. */

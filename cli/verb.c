@@ -6,6 +6,7 @@
 #include "cli/doctor.h"
 #include "cli/drill.h"
 #include "cli/events.h"
+#include "cli/logs.h"
 #include "cli/pools.h"
 #include "cli/push.h"
 #include "cli/queues.h"
@@ -99,7 +100,7 @@ const struct verb verbs[] = {
 	{"purge", "[QUEUE]", MANY, 0, 1, bulk_purge, "Delete tasks that match the options, with their records",
 		"It counts first and asks, unless --yes is given. What is in a worker's hands is left alone."},
 	{"why", "ID", "", 1, 1, tasks_why, "Say why a task does not run, or why it ended as it did", NULL},
-	{"logs", "ID", "follow", 1, 1, tasks_logs, "Show what a task has logged", NULL},
+	{"logs", "ID", "follow", 1, 1, logs_run, "Show what a task has logged", NULL},
 	{"queues", "[QUEUE]", "", 0, 1, queues_list, "Show queues: depths, age, totals", NULL},
 	{"pause", "[QUEUE...]", "pool class", 0, ARGUMENTS_ANY, queues_pause, "Take no more tasks from queues",
 		"--pool rests a pool, --class a class's tasks in all queues."},

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from cli import BUILD, MUSTER, Client
-from harness import free_port, until
+from harness import free_port, module, until
 
 HOLD = {"pools": [{"name": "default", "workers": 1, "queues": {"other": 1}}]}  # nobody takes from default
 
@@ -168,10 +168,22 @@ def test_version_with_and_without_a_server(run, folder):
     assert run("--version").out == f"muster {run('version', '--json').json['client']}\n"
 
 
+def test_logs_shows_what_a_task_has_said_and_goes_on_until_its_end(muster, client):
+    m = muster({"pools": [{"name": "default", "workers": 1, "queues": ["default"]}],
+                "handlers": [{"class": "Probe", "module": module("probe")}]})
+    run = client(m)
+    m.run("Probe", "say", "a \x1b[31mline", id="said")
+    for more in ((), ("-f",)):
+        done = run("logs", "said", *more)
+        assert done.code == 0 and re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+Z a \?\[31mline\n", done.out), done
+    shown = run("logs", "said", "--json").json
+    assert shown["id"] == "said" and [line["text"] for line in shown["lines"]] == ["a ?[31mline"]
+    done = run("logs", "nobody")
+    assert done.code == 1 and "nobody" in done.err
+
+
 def test_what_is_not_there_yet_is_said(run):
     done = run("schedules")
-    assert done.code == 1 and "not available yet" in done.err
-    done = run("logs", "x")
     assert done.code == 1 and "not available yet" in done.err
 
 
