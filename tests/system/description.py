@@ -90,7 +90,7 @@ class Description:
             response = self.response(operation, status)
             assert response, f"{operation['operationId']} has no answer {status}: {said}"
             assert type_ in response.get("content", {}), f"{operation['operationId']} has no {type_}: {said}"
-            if not type_.endswith("json") or len(body) > LARGEST:
+            if type_ not in ("application/json", "application/problem+json") or len(body) > LARGEST:
                 return
             validator = self.validator(operation["operationId"], status, type_)
         fault = jsonschema.exceptions.best_match(validator.iter_errors(json.loads(body)))
