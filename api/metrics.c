@@ -228,11 +228,11 @@ static void answer_text_of(struct request *request, struct buffer *text)
 	const char *accept = request_header(request, "Accept");
 	_cleanup_(buffer_fini) struct buffer open;
 
+	buffer_init(&open, METRICS_MAX);
 	if (text->status < 0 || !accept || !strstr(accept, "application/openmetrics-text")) {
 		answer_buffer(request, 200, "text/plain; version=0.0.4; charset=utf-8", text);
 		return;
 	}
-	buffer_init(&open, METRICS_MAX);
 	metric_open(text, &open);
 	answer_buffer(request, 200, "application/openmetrics-text; version=1.0.0; charset=utf-8", &open);
 }

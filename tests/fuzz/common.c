@@ -32,7 +32,7 @@ static void show(const struct task_head *head, const struct task_record *record,
 	json_t *view = task_view(&facts);
 	char *text;
 
-	assert(view != NULL && json_object_size(view) == 21);
+	assert(view != NULL && json_object_size(view) == 24);
 	text = json_dumps(view, JSON_COMPACT);
 	assert(text != NULL);
 	free(text);
