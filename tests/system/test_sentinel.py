@@ -31,7 +31,7 @@ class Sentinel:
                                         stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
 
     def client(self):
-        return redis.Redis(port=self.port, decode_responses=True)
+        return redis.Redis(host="127.0.0.1", port=self.port, decode_responses=True)
 
     def sees(self, replicas, sentinels):
         with contextlib.suppress(redis.RedisError, OSError):
