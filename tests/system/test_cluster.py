@@ -104,7 +104,7 @@ def test_any_node_leads_to_the_one_that_has_our_keys(muster, cluster):
     with Load(m) as load:
         load.goes_on(200)
     load.assert_each_ran_once()
-    assert redis.Redis(port=with_keys.port).exists(m.key("tasks"))
+    assert redis.Redis(host="127.0.0.1", port=with_keys.port).exists(m.key("tasks"))
 
 
 def test_a_slot_that_moves_under_load_is_followed(muster, cluster):
@@ -152,6 +152,6 @@ def test_a_plain_list_in_our_slot_serves(muster, cluster):
     whole = cluster()
     m = muster({"broker": url(whole.owner()), "queues": [{"name": "jobs", "list": "{muster}-jobs"}],
                 "pools": [{"name": "default", "workers": 1, "queues": {"jobs": 1}}]})
-    client = redis.Redis(port=whole.owner().port)
+    client = redis.Redis(host="127.0.0.1", port=whole.owner().port)
     m.lpush({"class": "Demo", "method": "noop"}, key="{muster}-jobs", client=client)
     until(lambda: m.queue("jobs")["succeeded_total"] == 1)
