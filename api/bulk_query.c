@@ -151,7 +151,7 @@ static void check_members(struct bulk *bulk, const struct config *config, struct
 	bulk->purges = bulk->action == BULK_DELETE && task_filter_is_plain(filter) && !filter->dry_run &&
 		       filter->limit == SCHEMA_NONE && filter->rate == SCHEMA_NONE;
 	if (bulk->purges && strcmp(bulk->stations, "PH") == 0)
-		(void)strcpy(bulk->stations, "P"); /* those set aside go along */
+		bulk->stations[1] = '\0'; /* those set aside go along */
 }
 
 /* Returns false when it has answered. */

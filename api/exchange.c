@@ -226,8 +226,6 @@ static void check_announced_body(struct request *request, const struct headers *
 			request->route->body == ROUTE_BODY_TASKS ? " or application/x-ndjson" : "");
 	else if (headers->encoding && strcasecmp(headers->encoding, "identity") != 0)
 		problem(request, 415, "Content-Encoding %s is not understood", headers->encoding);
-	else if (request->route->body == ROUTE_BODY_NONE)
-		problem(request, 400, "this call takes no body");
 }
 
 /* A body that is read as it comes has no bound. */
@@ -414,6 +412,21 @@ static enum MHD_Result receive(struct http *http, struct request *request, const
 	return MHD_YES;
 }
 
+/* Clients that always send some JSON mean nothing by {}. */
+static bool says_nothing(const struct buffer *body)
+{
+	static const char nothing[] = "{}";
+	size_t found = 0;
+
+	for (size_t i = 0; i < body->length; i++) {
+		if (strchr(" \t\r\n", body->data[i]) && body->data[i] != '\0')
+			continue;
+		if (found == sizeof nothing - 1 || body->data[i] != nothing[found++])
+			return false;
+	}
+	return found == 0 || found == sizeof nothing - 1;
+}
+
 static void dispatch(struct http *http, struct request *request)
 {
 	if (!trip_has_room(&request->api->trip))
@@ -422,6 +435,8 @@ static void dispatch(struct http *http, struct request *request)
 	request->dispatched = true;
 	if (request->body.status < 0)
 		problem_broker(request, request->body.status, NULL);
+	else if (request->route->body == ROUTE_BODY_NONE && !says_nothing(&request->body))
+		problem(request, 400, "this call takes no body: send none, or {}");
 	else if (access_task(request))
 		request->route->function(request);
 }

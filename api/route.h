@@ -11,7 +11,7 @@
 #define ROUTE_ANY "*"
 
 enum route_body {
-	ROUTE_BODY_NONE, /* a body is refused */
+	ROUTE_BODY_NONE, /* a body is refused, unless it is {} */
 	ROUTE_BODY_JSON,
 	ROUTE_BODY_TASKS, /* JSON, or NDJSON as it comes (stream.h) */
 	ROUTE_BODY_ANY,

@@ -42,7 +42,12 @@ static int set_parent(const char *text)
 
 static int set_nice(const char *text)
 {
-	return setpriority(PRIO_PROCESS, 0, atoi(text)) == 0 ? 0 : -errno; /* written by us, in range */
+	char *end;
+	const long nice = strtol(text, &end, 10);
+
+	if (end == text || *end != '\0' || nice < -20 || nice > 19)
+		return -EINVAL;
+	return setpriority(PRIO_PROCESS, 0, (int)nice) == 0 ? 0 : -errno;
 }
 
 static int set_rlimit(const char *text)
