@@ -62,13 +62,70 @@ static int append_chunk(const char *bytes, size_t length, void *text)
 	return 0;
 }
 
-static void answer_dumped(struct request *request, int status, json_t *value, size_t flags)
+static size_t number_length(const char *text, size_t length)
+{
+	size_t end = 0;
+
+	while (end < length && memchr("+-.0123456789eE", text[end], 15))
+		end++;
+	return end;
+}
+
+/* The shortest text that reads as the same number: jansson writes 0.1 as 0.10000000000000001. */
+static void append_number(struct buffer *out, const char *text, size_t length)
+{
+	char exact[40], shorter[40];
+
+	if (length >= sizeof exact || (!memchr(text, '.', length) && !memchr(text, 'e', length))) {
+		buffer_append(out, text, length);
+		return;
+	}
+	memcpy(exact, text, length);
+	exact[length] = '\0';
+	const double value = strtod(exact, NULL);
+	for (int digits = 15; digits <= 17; digits++) {
+		(void)snprintf(shorter, sizeof shorter, "%.*g", digits, value);
+		const double read = strtod(shorter, NULL);
+		if (memcmp(&read, &value, sizeof read) == 0)
+			break;
+	}
+	buffer_append_text(out, shorter);
+	if (!strpbrk(shorter, ".e"))
+		buffer_append_text(out, ".0"); /* it was a real, and stays one */
+}
+
+/* Copies JSON as jansson writes it, its reals shortened. */
+static void append_shortened(struct buffer *out, const char *text, size_t length)
+{
+	bool in_string = false;
+	size_t copied = 0;
+
+	for (size_t i = 0; i < length; i++) {
+		if (in_string) {
+			if (text[i] == '\\')
+				i++;
+			else
+				in_string = text[i] != '"';
+		} else if (text[i] == '"') {
+			in_string = true;
+		} else if (text[i] == '-' || (text[i] >= '0' && text[i] <= '9')) {
+			const size_t number = number_length(text + i, length - i);
+			buffer_append(out, text + copied, i - copied);
+			append_number(out, text + i, number);
+			copied = i + number;
+			i = copied - 1;
+		}
+	}
+	buffer_append(out, text + copied, length - copied);
+}
+
+void answer_json(struct request *request, int status, json_t *value)
 {
 	const char *type = status < 400 ? "application/json" : "application/problem+json";
 	_cleanup_(buffer_fini) struct buffer text;
 
 	buffer_init(&text, ANSWER_MAX);
-	if (value && json_dump_callback(value, append_chunk, &text, JSON_COMPACT | flags) == 0)
+	if (value && json_dump_callback(value, append_chunk, &text, JSON_COMPACT | JSON_REAL_PRECISION(15)) == 0)
 		buffer_append(&text, "\n", 1); /* for terminals */
 	else
 		buffer_clear(&text);
@@ -76,14 +133,19 @@ static void answer_dumped(struct request *request, int status, json_t *value, si
 	answer_buffer(request, status, type, &text);
 }
 
-void answer_json(struct request *request, int status, json_t *value)
-{
-	answer_dumped(request, status, value, JSON_REAL_PRECISION(15));
-}
-
 void answer_exact_json(struct request *request, int status, json_t *value)
 {
-	answer_dumped(request, status, value, 0);
+	char *dumped = value ? json_dumps(value, JSON_COMPACT) : NULL;
+	_cleanup_(buffer_fini) struct buffer text;
+
+	buffer_init(&text, ANSWER_MAX);
+	if (dumped) {
+		append_shortened(&text, dumped, strlen(dumped));
+		buffer_append(&text, "\n", 1); /* for terminals */
+	}
+	free(dumped);
+	json_decref(value);
+	answer_buffer(request, status, "application/json", &text);
 }
 
 void answer_header(struct request *request, const char *header, const char *value)

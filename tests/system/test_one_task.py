@@ -1,5 +1,6 @@
 """What can be done to one task: change it while it waits, clone it, end it by force, ask why."""
 
+import json
 import time
 
 import pytest
@@ -215,3 +216,15 @@ def test_many_are_moved(muster):
     assert {m.wait_task(id_)["state"] for id_ in ids[:700]} == {"succeeded"}
     assert m.queue("idle")["pending"] == 1 and m.task(ids[700])["queue"] == "idle"
     until(lambda: m.metrics().value("muster_tasks_unaccounted") == 0)
+
+
+def test_numbers_are_shown_as_short_as_they_can_be_and_no_shorter(muster):
+    m = muster()
+    numbers = [0.1, 1.10, 1e300, -2.5e-7, 3.0, 0.30000000000000004, 5e-324, 9007199254740993, -0.0]
+    text = 'a "0.10000000000000001" and a \\ 1.10000000000000009'
+    id_ = m.submit("Demo", "echo", *numbers, text)
+    m.wait_task(id_)
+    shown = m.get(f"/v1/tasks/{id_}").text
+    assert '"result":[0.1,1.1,1e+300,-2.5e-07,3.0,0.30000000000000004,' in shown, shown
+    result = json.loads(shown)["result"]
+    assert result == [*numbers, text] and [repr(one) for one in result[:-1]] == [repr(one) for one in numbers]
