@@ -25,7 +25,8 @@ static const char *state_of(const struct api *api, const struct broker_look *loo
 {
 	struct roll_task running;
 
-	if (look->state == TASK_PENDING && roll_find_task(api->node->scoreboard, look->id, &running))
+	if (tasks_runs_elsewhere(api, look) ||
+		(look->state == TASK_PENDING && roll_find_task(api->node->scoreboard, look->id, &running)))
 		return task_state_name(TASK_ACTIVE);
 	return task_state_name(look->state);
 }

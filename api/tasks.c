@@ -29,10 +29,26 @@ int tasks_max_attempts(const struct config *config, const struct task_head *head
 	return attempts;
 }
 
-/* A pending task is active if a worker has started it. */
-static void add_running(
-	const struct api *api, struct task_facts *facts, struct roll_task *running, char worker[TASK_WORKER_MAX])
+bool tasks_runs_elsewhere(const struct api *api, const struct broker_look *look)
 {
+	const size_t own = strlen(api->node->id);
+	const struct bytes *runner = &look->runner;
+
+	return look->state == TASK_PENDING && runner->data && runner->length > own &&
+	       runner->length < TASK_WORKER_MAX && memcmp(runner->data, api->node->id, own) != 0;
+}
+
+/* A pending task is active if a worker has started it. */
+static void add_running(const struct api *api, const struct broker_look *look, struct task_facts *facts,
+	struct roll_task *running, char worker[TASK_WORKER_MAX])
+{
+	if (tasks_runs_elsewhere(api, look)) {
+		memcpy(worker, look->runner.data, look->runner.length);
+		worker[look->runner.length] = '\0';
+		facts->state = TASK_ACTIVE;
+		facts->worker = worker;
+		return;
+	}
 	if (facts->state != TASK_PENDING || !roll_find_task(api->node->scoreboard, facts->id, running))
 		return;
 	node_worker_name(api->node, running->row, worker);
@@ -62,7 +78,7 @@ json_t *tasks_view(const struct api *api, const struct broker_look *look)
 	};
 	if (head.max_attempts == 0 && record.max_attempts == 0)
 		facts.max_attempts = tasks_max_attempts(api->node->config, &head);
-	add_running(api, &facts, &running, worker);
+	add_running(api, look, &facts, &running, worker);
 	json_t *view = task_view(&facts);
 	task_record_fini(&record);
 	if (view && redact_value(api->node->config, view) < 0) {

@@ -29,7 +29,11 @@ void tasks_look(struct request *request);
 /* For waits: the task that the request waits for has ended, with this record. */
 void tasks_ended(struct request *request, struct bytes record);
 
-/* The task as the API shows it. `state` is the broker's; `active` is seen on the scoreboard. Owned by the caller; NULL
+/* Whether a worker of another node runs it, as far as the broker can tell (look->runner). */
+bool tasks_runs_elsewhere(const struct api *api, const struct broker_look *look);
+
+/* The task as the API shows it. `state` is the broker's; `active` is seen on the scoreboard, or else what
+ * tasks_runs_elsewhere says: then its start and its progress are not known here. Owned by the caller; NULL
  * when what is stored cannot be read. */
 json_t *tasks_view(const struct api *api, const struct broker_look *look);
 

@@ -4,6 +4,7 @@
 #include "api/problem.h"
 #include "api/roll.h"
 #include "api/state.h"
+#include "api/tasks.h"
 #include "api/workers.h"
 #include "core/clock.h"
 #include "core/document.h"
@@ -102,6 +103,9 @@ static bool say_held(struct inquiry *inquiry, const char *slot)
 		inquiry->running = true;
 		clock_format(at, running.started_ms);
 		say(inquiry, "running", "worker %s runs it since %s", slot, at);
+	} else if (tasks_runs_elsewhere(inquiry->request->api, inquiry->look)) {
+		inquiry->running = true;
+		say(inquiry, "running", "worker %s runs it", slot);
 	} else {
 		say(inquiry, "taken", "worker %s has taken it: it is running or next in its batch", slot);
 	}

@@ -169,7 +169,9 @@ struct broker_look {
 	/* out: */
 	bool known;
 	struct bytes stored, record; /* borrow from the reply */
-	enum task_state state;       /* PENDING, SCHEDULED, RETRYING or an ended one */
+	struct bytes
+		runner; /* the same; of a pending one, where several nodes live: the worker that runs it, or empty */
+	enum task_state state; /* PENDING, SCHEDULED, RETRYING or an ended one */
 	bool cancel_requested;
 };
 

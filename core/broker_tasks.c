@@ -208,15 +208,16 @@ static bool is_state(const redisReply *reply)
 
 static int read_looks(const redisReply *reply, struct broker_batch *batch)
 {
-	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 4 * batch->look_count)
+	if (reply->type != REDIS_REPLY_ARRAY || reply->elements != 5 * batch->look_count)
 		return -EINVAL;
 	for (size_t i = 0; i < batch->look_count; i++) {
-		redisReply *const *columns = reply->element + 4 * i;
+		redisReply *const *columns = reply->element + 5 * i;
 		if (!is_state(columns[2]) || columns[3]->type != REDIS_REPLY_INTEGER)
 			return -EINVAL;
 		struct broker_look *look = &batch->looks[i];
 		look->stored = broker_reply_bytes(columns[0]);
 		look->record = broker_reply_bytes(columns[1]);
+		look->runner = broker_reply_bytes(columns[4]);
 		look->known = look->stored.data;
 		look->state = (enum task_state)columns[2]->str[0];
 		look->cancel_requested = columns[3]->integer == 1;

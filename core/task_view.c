@@ -119,7 +119,7 @@ static int set_execution(json_t *view, const struct task_facts *facts)
 	const struct task_record *record = facts->record;
 	bool running = facts->started_ms > 0;
 	bool ended = !running && task_state_ended(facts->state);
-	const char *worker = running ? facts->worker : NULL;
+	const char *worker = facts->worker;
 	int failed = 0;
 
 	if (ended && record->worker[0] != '\0' && strcmp(record->worker, "-") != 0)

@@ -93,7 +93,10 @@ class Broker:
 
     def look(self, *ids, watch=0):
         answer = self.call("look", 120000, *(part for id in ids for part in (id, watch)))
-        return [tuple(answer[i:i + 4]) for i in range(0, len(answer), 4)]
+        return [tuple(answer[i:i + 4]) for i in range(0, len(answer), 5)]
+
+    def runner(self, id):
+        return text(self.call("look", 0, id, 0)[4])
 
     def state(self, id):
         stored, _, state, _ = self.look(id)[0]

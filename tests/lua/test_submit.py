@@ -1,7 +1,7 @@
 """submit and look."""
 import pytest
 
-from scripts import assert_ledger, head, record, refused
+from scripts import SLOT, assert_ledger, head, record, refused
 
 
 def test_a_batch_is_stored_and_rings_once(broker):
@@ -159,3 +159,14 @@ def test_an_ended_task_is_not_watched(broker):
     broker.turn(2, outcomes=[("a", record("S"))])
     broker.look("a", "x", watch=1)
     assert broker.client.exists(broker.key("watched")) == 0
+
+
+def test_who_runs_it_is_told_where_several_nodes_live(broker):
+    broker.submit("a", "b", "waits")
+    broker.turn(1, 2)
+    broker.call("node", "node1", 15000, "")
+    assert broker.runner("a") == ""
+    broker.call("node", "node2", 15000, "")
+    assert [broker.runner(id) for id in ("a", "b", "waits")] == [SLOT, "", ""]
+    broker.turn(2, 0, outcomes=[("a", record("S", 1))])
+    assert [broker.runner(id) for id in ("a", "b", "waits")] == ["", SLOT, ""]

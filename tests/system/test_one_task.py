@@ -129,6 +129,9 @@ def test_by_force_on_another_node(make, redis_server):
     second.start()
     id_ = first.submit("Demo", "hang", queue="idle", timeout="2m")
     second.running(id_)
+    seen = first.task(id_)
+    assert seen["state"] == "active" and seen["worker"] == second.task(id_)["worker"]
+    assert first.get(f"/v1/tasks/{id_}/why").json["reason"] == "running"
     began = time.monotonic()
     assert first.delete(f"/v1/tasks/{id_}?force=true").json["cancel_requested"]
     assert first.wait_task(id_)["state"] == "cancelled" and time.monotonic() - began < bound(3)
