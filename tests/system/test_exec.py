@@ -4,6 +4,7 @@ end, each a clear one, and its worker lives."""
 import json
 import os
 import pwd
+import shutil
 import signal
 import time
 
@@ -18,6 +19,12 @@ def config(workers=1, handler=None, queue=None, **pool):
     return {"pools": [{"name": "default", "workers": workers, "queues": {"default": 1, "async_task_queue": 1}, **pool}],
             "queues": [{"name": "default", **(queue or {})}],
             "handlers": [{"class": "Actor", "exec": ACTOR, **(handler or {})}, {"class": "Demo", "module": "demo.so"}]}
+
+
+def for_everybody(folder):
+    """The program where another user can read it: this tree may lie where only root can."""
+    os.chmod(folder, 0o755)
+    return [ACTOR[0], shutil.copy(ACTOR[1], folder)]
 
 
 def child_of(m, slot=0):
@@ -166,10 +173,9 @@ def test_a_large_document_and_a_large_result(muster):
 # ---- its surroundings ----
 
 def test_its_surroundings_are_those_that_were_configured(muster, folder):
-    os.chmod(folder, 0o755)
     m = muster(config(handler={"env": {"APP_ENV": "prod", "COUNT": 3, "LANG": "C"}, "cwd": str(folder), "umask": "0027",
                                "nice": 3, "user": "nobody", "rlimits": {"nofile": 77, "core": 0},
-                               "exec": [*ACTOR, "two words", ""]}),
+                               "exec": [*for_everybody(folder), "two words", ""]}),
                env={"SECRET": "no", "TZ": "UTC", "LC_ALL": "C.UTF-8"})
     found = m.run("Actor", "surroundings")["result"]
     environment = {name: value for name, value in found["environment"].items() if name not in ("LC_CTYPE", "MUSTER_TREE")}
@@ -482,8 +488,8 @@ def test_what_it_leaves_behind_dead_is_reaped(muster):
     until(lambda: len([one for one in all_processes() if one.ppid == m.worker(0)["pid"]]) <= 1, 10)
 
 
-def test_it_runs_as_musterd_s_user(muster):
-    m = muster({**config(), "user": "nobody"})
+def test_it_runs_as_musterd_s_user(muster, folder):
+    m = muster({**config(handler={"exec": for_everybody(folder)}), "user": "nobody"})
     found = m.run("Actor", "surroundings")["result"]
     assert found["uid"] == pwd.getpwnam("nobody").pw_uid
     assert found["cwd"] == str(m.base), "the configuration file's directory"

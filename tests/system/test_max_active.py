@@ -51,7 +51,7 @@ def test_a_killed_worker_frees_its_place(muster):
     m.running(first)
     slot = next(worker["slot"] for worker in m.workers() if worker["state"] == "busy")
     m.kill_worker(slot, task=first)
-    until(lambda: m.task(first)["state"] == "active", 20)
-    assert m.task(first)["crashes"] == 1
+    again = until(lambda: (found := m.task(first))["state"] == "active" and found["crashes"] > 0 and found, 20)
+    assert again["crashes"] == 1
     m.delete(f"/v1/tasks/{first}")
     until(lambda: m.queue("narrow")["succeeded_total"] == 1, 10)
