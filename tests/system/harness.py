@@ -43,6 +43,8 @@ def reachable(path):
         shutil.copy(one, copy / "modules")
     (copy / "libexec").mkdir()
     shutil.copy(path.parent / "libexec" / "launch", copy / "libexec")
+    for one in path.parent.glob(path.name + "-*"):  # musterd-faults, which the tests of fault points start
+        shutil.copy(one, copy)
     return Path(shutil.copy(path, copy))
 
 
