@@ -88,6 +88,7 @@ def test_a_broker_that_is_away_at_the_start_is_waited_for(muster, redis_server):
     away(m)
     assert_refused_at_once(m)
     assert_scoreboard_answers(m)
+    until(lambda: all(pids(m)), what="the workers are there")
     before = pids(m)
     server.start()
     m.wait_ready(15)

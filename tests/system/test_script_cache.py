@@ -14,8 +14,9 @@ sys.path.append(str(REPO / "tests" / "lua"))
 from scripts import script_text  # noqa: E402
 
 FAR = "far_list"
-CONFIG = {"queues": [{"name": "default", "retention": {"succeeded": "0s"}}, {"name": "far", "list": {"key": FAR, "db": 1}}],
-          "pools": [{"name": "default", "workers": 2, "queues": {"default": 1, LIST: 1, "far": 1}}]}
+CONFIG = {"queues": [{"name": "default", "retention": {"succeeded": "0s"}}, {"name": "far", "list": {"key": FAR, "db": 1}},
+                     {"name": "kept"}],
+          "pools": [{"name": "default", "workers": 2, "queues": {"default": 1, LIST: 1, "far": 1, "kept": 1}}]}
 
 
 def sha(name):
@@ -69,7 +70,7 @@ def test_each_script_that_redis_forgot_is_put_back_by_its_next_call(muster, redi
         client.script_flush()
         CALLS[name](m, server)
         until(lambda: client.script_exists(sha(name))[0], 10, f"{name} is there again")
-    assert m.run("Demo", "add", 1, 2)["result"] == 3
+    assert m.run("Demo", "add", 1, 2, queue="kept")["result"] == 3
     assert m.worker(1)["pid"] == before
     assert not m.log_lines("does not answer") and not m.log_lines("broker is away")
     assert m.metrics().value("muster_tasks_unaccounted") == 0
