@@ -206,7 +206,7 @@ EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/children/ta
 	tests/system/procfs.py tests/system/relay.py tests/system/test_api.py tests/system/test_bad_input.py \
 	tests/system/test_broker_away.py tests/system/test_broker_faults.py tests/system/test_cancel.py \
 	tests/system/test_cli_options.py tests/system/test_cluster.py tests/system/test_crashes.py \
-	tests/system/test_delay_retry.py tests/system/test_done_when.py tests/system/test_events.py tests/system/test_exec.py tests/system/test_hangs.py tests/system/test_http_class.py \
+	tests/system/test_delay_retry.py tests/system/test_done_when.py tests/system/test_events.py tests/system/test_examples.py tests/system/test_exec.py tests/system/test_hangs.py tests/system/test_http_class.py \
 	tests/system/test_http_handler.py \
 	tests/system/test_metrics.py tests/system/test_nodes.py tests/system/test_outcomes.py tests/system/test_plain_list.py \
 	tests/system/test_power.py tests/system/test_processes.py tests/system/test_queues_retention.py tests/system/test_recovery_paths.py \
