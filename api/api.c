@@ -36,6 +36,7 @@ static void close_api(struct api *api)
 	audit_close(&api->audit);
 	trip_fini(&api->trip);
 	link_close(&api->link);
+	queue_settings_fini(&api->settings);
 	free(api);
 }
 
@@ -135,6 +136,7 @@ static int64_t turn(struct api *api, const struct ready *ready)
 
 	promise_renew(&api->promise, now);
 	reload_follow(api);
+	queue_settings_follow(&api->settings, api->node->config, api->node->scoreboard);
 	idle_look(&api->idle, api->node, now);
 	history_look(&api->history, api->node, now);
 	if (ready->link)

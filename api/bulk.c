@@ -88,7 +88,8 @@ static bool is_in_state(const struct bulk *bulk, const struct broker_look *look)
 
 	if (bulk->stations[bulk->station] != BROKER_HELD_BY_WORKERS || bulk->filter.state < 0)
 		return true;
-	bool active = roll_find_task(bulk->request->api->node->scoreboard, look->id, &running);
+	const struct api *api = bulk->request->api;
+	bool active = tasks_runs_elsewhere(api, look) || roll_find_task(api->node->scoreboard, look->id, &running);
 	return active == (strcmp(task_filter_states[bulk->filter.state], "active") == 0);
 }
 
@@ -138,7 +139,7 @@ static void note_done(struct bulk *bulk, size_t count)
 		if (bulk->action != BULK_CANCEL)
 			continue;
 		if (done)
-			api->area->totals[bulk->queue].cancelled++; /* no worker counts it */
+			scoreboard_count(api->area, bulk->queue)->cancelled++; /* no worker counts it */
 		if (bulk->said[i] == BROKER_SAID_HELD) {
 			bulk->done++;
 			tasks_tell_worker(api, bulk->ids[i], false);

@@ -27,8 +27,12 @@ void history_look(struct history *history, const struct node *node, int64_t now_
 		return;
 	history->looked_at_mono_ns = now_mono_ns;
 	for (unsigned row = ROW_API; row < scoreboard->header->row_count; row++)
-		for (size_t queue = 0; queue < node->config->queue_count; queue++)
-			add_totals(&sample, &scoreboard_area(scoreboard, row)->totals[queue]);
+		for (size_t queue = 0; queue < node->config->queue_count; queue++) {
+			const struct scoreboard_totals *totals =
+				scoreboard_counted(scoreboard_area(scoreboard, row), queue);
+			if (totals)
+				add_totals(&sample, totals);
+		}
 	history->ring[history->looks++ % HISTORY_KEPT] = sample;
 }
 

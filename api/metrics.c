@@ -16,7 +16,9 @@ static void sum_totals(const struct scoreboard *scoreboard, size_t queue, struct
 {
 	*sum = (struct scoreboard_totals){0};
 	for (unsigned row = ROW_API; row < scoreboard->header->row_count; row++) {
-		const struct scoreboard_totals *totals = &scoreboard_area(scoreboard, row)->totals[queue];
+		const struct scoreboard_totals *totals = scoreboard_counted(scoreboard_area(scoreboard, row), queue);
+		if (!totals)
+			continue;
 		sum->succeeded += totals->succeeded;
 		sum->retried += totals->retried;
 		sum->dead += totals->dead;

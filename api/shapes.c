@@ -248,6 +248,7 @@ static const struct shape_member queue_members[] = {
 	{.name = "dead_total", .type = "integer", .help = "Since the namespace began"},
 	{.name = "paused", .type = "boolean"},
 	{.name = "oldest_age_seconds", .type = "number", .help = "Age of the task that is next in line"},
+	{.name = "settings", .type = "QueueSettings", .help = "What holds, of the configuration and what was changed"},
 	{0},
 };
 
@@ -438,6 +439,9 @@ const struct shape shapes[] = {
 	{.name = "Filter", .help = "Which tasks", .schema = &task_filter_schema},
 	{.name = "Change", .help = "What is to change of a task", .schema = &one_task_change_schema},
 	{.name = "Scale", .help = "What is to change of a pool", .schema = &pools_scale_schema},
+	{.name = "QueueSettings",
+		.help = "What may be changed of a queue while it is in use",
+		.schema = &config_queue_settings_schema},
 	{.name = "Problem", .help = "What went wrong (RFC 9457)", .members = problem_members},
 	{.name = "Fault", .help = "One thing that is wrong with a document", .members = fault_members},
 	{.name = "Submitted", .help = "A task that is stored", .members = submitted_members},

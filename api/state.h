@@ -13,6 +13,7 @@
 #include "api/trip.h"
 #include "api/waits.h"
 #include "core/node.h"
+#include "core/queue_settings.h"
 
 struct http;
 struct stream;
@@ -22,6 +23,7 @@ struct api {
 	struct node own_node;
 	uint32_t config_generation;   /* that `config` follows */
 	struct scoreboard_area *area; /* the API's own */
+	struct queue_settings settings;
 	struct promise promise;
 	struct link link;
 	struct trip trip;

@@ -164,7 +164,7 @@ static void count_line(struct stream *stream, size_t i)
 	}
 	stream->accepted++;
 	if (!stream->dry && (stored == BROKER_STORED || (stored == BROKER_KNOWN && !task->own_id)))
-		api->area->totals[task->queue].submitted_http++;
+		scoreboard_count(api->area, task->queue)->submitted_http++;
 }
 
 /* Stores the batch. */

@@ -18,7 +18,7 @@
 
 static void count_submitted(struct api *api, const struct task_submission *task)
 {
-	api->area->totals[task->queue].submitted_http++;
+	scoreboard_count(api->area, task->queue)->submitted_http++;
 }
 
 static const char *state_of(const struct api *api, const struct broker_look *look)

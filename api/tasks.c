@@ -184,7 +184,7 @@ static void is_cancelled(struct request *request, const struct trip_result *resu
 	if (result->status == 0 && result->look->known && task_head_read(result->look->stored, &head) == 0) {
 		int queue = config_find_queue(config, head.queue, strlen(head.queue));
 		if (queue >= 0)
-			request->api->area->totals[queue].cancelled++;
+			scoreboard_count(request->api->area, queue)->cancelled++;
 	}
 	is_looked_up(request, result);
 }

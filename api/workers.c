@@ -80,9 +80,12 @@ static json_t *tasks_json(const struct config *config, const struct scoreboard_a
 	uint64_t succeeded = 0, failed = 0, retried = 0;
 
 	for (size_t queue = 0; queue < config->queue_count; queue++) {
-		succeeded += area->totals[queue].succeeded;
-		failed += area->totals[queue].failed;
-		retried += area->totals[queue].retried;
+		const struct scoreboard_totals *totals = scoreboard_counted(area, queue);
+		if (!totals)
+			continue;
+		succeeded += totals->succeeded;
+		failed += totals->failed;
+		retried += totals->retried;
 	}
 	return json_pack("{s:I, s:I, s:I}", "succeeded", (json_int_t)succeeded, "failed", (json_int_t)failed, "retried",
 		(json_int_t)retried);

@@ -351,6 +351,12 @@ int broker_pause(
 	struct broker *broker, bool on, const char *what, const char *name, int64_t until_mono_ns, struct error *error);
 /* All that rest: {"pool default": null, …}; owned. */
 int broker_paused(struct broker *broker, int64_t until_mono_ns, json_t **ret_paused, struct error *error);
+/* What is to be other than the files say: {"queue": {…}, …} (core/queue_settings.h); owned. */
+int broker_settings(struct broker *broker, int64_t until_mono_ns, json_t **ret_settings, struct error *error);
+/* Of one queue, as text; before, after NULL: nothing. Returns 1, or 0 when another has changed it since `before` was seen. */
+int broker_set_settings(struct broker *broker, const char *queue, const char *before, const char *after,
+	int64_t until_mono_ns, struct error *error);
+
 /* Brings tasks of resumed classes back to their queues. Returns 1 while there are more to bring. */
 int broker_restore(struct broker *broker, int64_t until_mono_ns, struct error *error);
 

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PAGE_FIXED = 3, PAGE_COLUMNS = 6, RESTORE_MAX = 10000 };
+enum { PAGE_FIXED = 3, PAGE_COLUMNS = 7, RESTORE_MAX = 10000 };
 
 /* ---- looking ---- */
 
@@ -52,6 +52,7 @@ static int read_entry(redisReply *const *columns, enum broker_station place, str
 	entry->look.stored = broker_reply_bytes(columns[3]);
 	entry->look.record = broker_reply_bytes(columns[4]);
 	entry->look.state = state_of(place);
+	entry->look.runner = broker_reply_bytes(columns[6]);
 	entry->look.cancel_requested = columns[5]->type == REDIS_REPLY_INTEGER && columns[5]->integer == 1;
 	return 0;
 }

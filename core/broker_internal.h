@@ -39,6 +39,7 @@ enum broker_script {
 	SCRIPT_RESTORE,
 	SCRIPT_CHANGE,
 	SCRIPT_WHY,
+	SCRIPT_SETTINGS,
 	SCRIPT_COUNT,
 	SCRIPT_NONE = -1, /* a plain command */
 };

@@ -36,6 +36,7 @@ EMBED_FILE(pause_lua, "core/broker/pause.lua");
 EMBED_FILE(restore_lua, "core/broker/restore.lua");
 EMBED_FILE(change_lua, "core/broker/change.lua");
 EMBED_FILE(why_lua, "core/broker/why.lua");
+EMBED_FILE(settings_lua, "core/broker/settings.lua");
 
 static const struct {
 	const char *begin, *end;
@@ -68,6 +69,7 @@ static const struct {
 	[SCRIPT_RESTORE] = {restore_lua, restore_lua_end},
 	[SCRIPT_CHANGE] = {change_lua, change_lua_end},
 	[SCRIPT_WHY] = {why_lua, why_lua_end},
+	[SCRIPT_SETTINGS] = {settings_lua, settings_lua_end},
 };
 
 /* What the second line of a script says that shares more than common.lua. */

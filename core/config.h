@@ -1,4 +1,5 @@
-/* config: one deployment's settings, read from YAML, checked by tables, never changed afterwards.
+/* config: one deployment's settings, read from YAML, checked by tables, never changed afterwards (but for what
+ * core/queue_settings.h changes of its queues, in the memory of one process).
  *
  * Read once, before the first process is made, by the process that will be the guardian; everybody below inherits the
  * struct in its memory and only reads it. Indices (of queues, pools) are positions in these arrays and stand for the
@@ -226,6 +227,8 @@ void config_free_password(char *password);
 
 /* The table of the file's keys (for the manual). */
 extern const struct schema config_schema;
+/* Of these, what of a queue may be changed while it is in use; fills a struct config_queue, and owns nothing in it. */
+extern const struct schema config_queue_settings_schema;
 
 /* The effective configuration as YAML that musterd reads back, secrets masked (also a password in `broker`).
  * Owned by the caller (free()); NULL: no memory. */

@@ -94,6 +94,8 @@ const struct schema config_list_schema = {"list", list_members, sizeof(struct co
 
 #define QUEUE(field) offsetof(struct config_queue, field)
 
+/* What may be changed while a queue is in use stands behind the first FIXED rows; these are numbers, and objects of numbers. */
+enum { FIXED = 2 };
 static const struct schema_member queue_members[] = {
 	{.name = "name",
 		.type = SCHEMA_STRING,
@@ -154,3 +156,4 @@ static const struct schema_member queue_members[] = {
 	{0},
 };
 const struct schema config_queue_schema = {"queue", queue_members, sizeof(struct config_queue)};
+const struct schema config_queue_settings_schema = {"queue", queue_members + FIXED, sizeof(struct config_queue)};

@@ -29,7 +29,7 @@
 #include <sys/types.h>
 
 enum {
-	SCOREBOARD_LAYOUT = 5,
+	SCOREBOARD_LAYOUT = 6,
 	SCOREBOARD_ROWS = 4096,
 	SCOREBOARD_BATCH = 256,         /* most tasks in one lease */
 	SCOREBOARD_OUTBOX = 128 * 1024, /* bytes of outcomes in one batch */
@@ -38,7 +38,8 @@ enum {
 	SCOREBOARD_FLIGHT = 32,         /* last tasks of a slot */
 	SCOREBOARD_EXITS = 8,           /* last exits of a slot */
 	SCOREBOARD_REASON_MAX = 256,
-	SCOREBOARD_ROUTES = 128, /* routes of the API that have counters */
+	SCOREBOARD_ROUTES = 128,  /* routes of the API that have counters */
+	SCOREBOARD_SETTINGS = 13, /* numbers of a queue that can be changed while it is in use */
 };
 
 #define SCOREBOARD_MEMFD "muster-scoreboard" /* its name in /proc/PID/maps */
@@ -127,12 +128,14 @@ struct scoreboard_exit {
 	int64_t at_ms;                /* wall */
 	int64_t lived_ms;
 	char task[ID_MAX + 1];               /* in hand when it died, or "" */
+	int32_t queue;                       /* the task's */
 	struct scoreboard_evidence evidence; /* state "": none was taken */
 };
 
 struct scoreboard_flight { /* one task that this slot ran */
 	char id[ID_MAX + 1], class[TASK_NAME_MAX + 1];
-	char state; /* letter of its record */
+	char state;    /* letter of its record */
+	int32_t queue; /* the task's */
 	int64_t at_ms, duration_us;
 };
 
@@ -189,6 +192,7 @@ struct scoreboard_current { /* text for display, under `sequence`: odd while bei
 	_Atomic uint32_t sequence;
 	char id[ID_MAX + 1], class[TASK_NAME_MAX + 1], method[TASK_NAME_MAX + 1];
 	char note[128];
+	int32_t queue;                   /* the task's */
 	int32_t progress;                /* percent, -1: none */
 	int64_t started_ms;              /* wall; 0: no task in hand */
 	_Atomic int64_t started_mono_ns; /* also read without the sequence, by the second thread */
@@ -223,6 +227,8 @@ struct scoreboard_area { /* writer: the process in the row (the supervisor reset
 	_Atomic uint32_t flight_count; /* tasks recorded so far; the next goes to [count % SCOREBOARD_FLIGHT] */
 	struct scoreboard_flight flight[SCOREBOARD_FLIGHT];
 	struct scoreboard_histogram roundtrip; /* to the broker */
+	_Atomic uint64_t
+		counted[CONFIG_QUEUES_MAX / 64]; /* a bit a queue: its totals are not all 0 (scoreboard_count) */
 	alignas(4096) struct scoreboard_log log;
 	alignas(4096) struct scoreboard_outbox outbox;
 	alignas(4096) struct scoreboard_totals totals[CONFIG_QUEUES_MAX];
@@ -240,6 +246,16 @@ enum scoreboard_stage { /* how far the node's stop has come; the guardian's */
 	STAGE_RUN,
 	STAGE_DRAIN, /* TERM or INT: tasks in hand may finish until stop_at */
 	STAGE_NOW,   /* a second signal: at once */
+};
+
+/* What holds of queues that are not as the file says (core/queue_settings.h). */
+struct scoreboard_settings {
+	_Atomic uint32_t serial; /* written last, another one after each change; 0: there was none */
+	_Atomic int64_t read_at; /* mono ns: the broker said it then, or later */
+	struct {
+		_Atomic uint32_t changed; /* 0: as the file says */
+		_Atomic uint64_t word[SCOREBOARD_SETTINGS];
+	} queue[CONFIG_QUEUES_MAX];
 };
 
 struct scoreboard_header {
@@ -274,6 +290,7 @@ struct scoreboard_header {
 	_Atomic uint32_t configured[CONFIG_POOLS_MAX]; /* what the file said when `wanted` last followed it */
 	/* the scheduler's */
 	alignas(64) _Atomic int64_t scheduler_lag_us; /* by how much the last due task was moved too late */
+	struct scoreboard_settings settings;
 };
 
 struct scoreboard {
@@ -315,6 +332,22 @@ static inline uint32_t scoreboard_low(uint64_t pair)
 static inline bool scoreboard_order_names(uint64_t order, uint32_t serial)
 {
 	return (scoreboard_low(order) >> 16) == (serial & 0xffff);
+}
+
+/* What the area's process counts of a queue, to be added to by it alone. */
+static inline struct scoreboard_totals *scoreboard_count(struct scoreboard_area *area, int queue)
+{
+	const uint64_t bit = UINT64_C(1) << (queue % 64);
+
+	if ((area->counted[queue / 64] & bit) == 0)
+		area->counted[queue / 64] |= bit;
+	return &area->totals[queue];
+}
+
+/* The same to be read; NULL: it never counted anything, and looking there would take memory. */
+static inline const struct scoreboard_totals *scoreboard_counted(const struct scoreboard_area *area, size_t queue)
+{
+	return area->counted[queue / 64] >> (queue % 64) & 1 ? &area->totals[queue] : NULL;
 }
 
 /* Whether it still is about what the process does: the task that it names is in hand, or has just been claimed to be

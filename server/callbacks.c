@@ -88,7 +88,7 @@ static int submit(struct broker *broker, const struct config *config, const stru
 	if (status == 0 && item.stored == BROKER_OVERFLOW)
 		status = -EDQUOT;
 	if (status == 0 && item.stored == BROKER_STORED)
-		area->totals[submission.queue].submitted_handler++;
+		scoreboard_count(area, submission.queue)->submitted_handler++;
 	broker_batch_fini(&batch);
 	free(text);
 	return status;

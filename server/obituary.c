@@ -76,7 +76,7 @@ static void write_exit(const struct scoreboard *scoreboard, unsigned row, const 
 	if (scoreboard->exits[row].evidence_about == incarnation)
 		entry->evidence = scoreboard->exits[row].evidence;
 	if (area->in_task && scoreboard_read_current(area, &current))
-		memcpy(entry->task, current.id, sizeof entry->task);
+		memcpy(entry->task, current.id, sizeof entry->task), entry->queue = current.queue;
 	entry->incarnation = incarnation;
 }
 

@@ -100,7 +100,7 @@ static void count_verdict(struct recovery *recovery, const struct task_head *hea
 
 	if (queue < 0)
 		return;
-	struct scoreboard_totals *totals = &recovery->area->totals[queue];
+	struct scoreboard_totals *totals = scoreboard_count(recovery->area, queue);
 	totals->recovered += record->state == TASK_PENDING;
 	totals->retried += record->state == TASK_RETRYING;
 	totals->dead += record->state == TASK_DEAD;

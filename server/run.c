@@ -140,7 +140,7 @@ static int submit(struct worker *worker, const json_t *task, const char *text, s
 		return error_set(error, -ENOSPC, "the queue \"%s\" is full (max_depth)",
 			worker->node->config->queues[submission.queue].name);
 	if (status == 0 && item.stored == BROKER_STORED)
-		worker->area->totals[submission.queue].submitted_handler++;
+		scoreboard_count(worker->area, submission.queue)->submitted_handler++;
 	return status;
 }
 
@@ -266,6 +266,7 @@ static void show(struct worker *worker, const struct run *run, int64_t started_m
 	(void)stpncpy(current->class, run->order.class ? run->order.class : "", sizeof current->class - 1);
 	(void)stpncpy(current->method, run->order.method ? run->order.method : "", sizeof current->method - 1);
 	current->note[0] = '\0';
+	current->queue = (int32_t)run->queue_index;
 	current->progress = NO_PROGRESS;
 	current->started_ms = started_ms;
 	current->started_mono_ns = worker->started_mono_ns;
@@ -397,7 +398,7 @@ static void look_elsewhere(struct worker *worker, struct run *run)
 /* Counted here and nowhere else: by whoever ran it, when it has ended. */
 static void count(struct worker *worker, const struct run *run, int64_t duration_ns)
 {
-	struct scoreboard_totals *totals = &worker->area->totals[run->queue_index];
+	struct scoreboard_totals *totals = scoreboard_count(worker->area, (int)run->queue_index);
 	int64_t ready_ms = run->head.run_at_ms > run->head.created_ms ? run->head.run_at_ms : run->head.created_ms;
 	unsigned flight = worker->area->flight_count;
 	struct scoreboard_flight *entry = &worker->area->flight[flight % SCOREBOARD_FLIGHT];
@@ -414,6 +415,7 @@ static void count(struct worker *worker, const struct run *run, int64_t duration
 	memcpy(entry->id, run->id, sizeof entry->id);
 	(void)stpncpy(entry->class, run->order.class ? run->order.class : "", sizeof entry->class - 1);
 	entry->state = (char)run->record.state;
+	entry->queue = (int32_t)run->queue_index;
 	entry->at_ms = wall_ms(worker, run->ended_mono_ns);
 	entry->duration_us = duration_ns / 1000;
 	worker->area->flight_count = flight + 1;

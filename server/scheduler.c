@@ -6,6 +6,7 @@
 #include "core/id.h"
 #include "core/io.h"
 #include "core/log.h"
+#include "core/queue_settings.h"
 #include "server/callbacks.h"
 #include "server/embedded.h"
 #include "server/fault.h"
@@ -46,6 +47,7 @@ struct scheduler {
 	struct broker *broker;
 	struct recovery recovery;
 	struct ledger ledger;
+	struct queue_settings settings;
 	struct waiter waiters[CONFIG_QUEUES_MAX + 1];
 	size_t waiter_count;
 	int64_t due_at, tick_at, sweep_at; /* mono ns */
@@ -81,7 +83,8 @@ static int move_due(struct scheduler *scheduler, struct error *error)
 		promise(scheduler);
 	} while (next_ms == 0);
 	for (size_t i = 0; i < scheduler->node->config->queue_count; i++)
-		scheduler->area->totals[i].dead += expired[i];
+		if (expired[i] > 0)
+			scoreboard_count(scheduler->area, (int)i)->dead += expired[i];
 	if (next_ms < 0 || next_ms > DUE_MS)
 		next_ms = DUE_MS;
 	scheduler->due_at = clock_mono_ns() + next_ms * CLOCK_NS_PER_MS;
@@ -139,6 +142,21 @@ static int restore(struct scheduler *scheduler, struct error *error)
 		more = broker_restore(scheduler->broker, clock_mono_after(CALL_MS), error);
 	while (more > 0 && clock_mono_ns() < end);
 	return more < 0 ? more : 0;
+}
+
+/* What was changed of queues holds for this node from now on. */
+static int follow_settings(struct scheduler *scheduler, struct error *error)
+{
+	const struct node *node = scheduler->node;
+	const int64_t now = clock_mono_ns();
+	json_auto_t *changes = NULL;
+
+	int status = broker_settings(scheduler->broker, clock_mono_after(CALL_MS), &changes, error);
+	if (status == 0)
+		status = queue_settings_publish(&scheduler->settings, node->config, node->scoreboard, changes, now);
+	if (status == 0)
+		queue_settings_follow(&scheduler->settings, node->config, node->scoreboard);
+	return status;
 }
 
 /* ---- what others should know of this node ---- */
@@ -204,6 +222,8 @@ static int tick(struct scheduler *scheduler, struct error *error)
 		status = recovery_of_leases(&scheduler->recovery, lost[i], error);
 	}
 	free(lost);
+	if (status == 0)
+		status = follow_settings(scheduler, error);
 	if (status == 0)
 		status = deliver_cancels(scheduler, false, error);
 	if (status == 0)

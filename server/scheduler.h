@@ -3,7 +3,8 @@
  *   deaths      recovers what dead workers held, from their outboxes (recovery.c), at once
  *   due times   moves scheduled and retrying tasks to their queues when their time has come
  *   plain lists waits on lists that foreign producers LPUSH to, and rings for the workers
- *   each second says that the node lives, delivers cancellations, drops what retention no longer keeps
+ *   each second says that the node lives, hears what was changed of queues, delivers cancellations, drops what retention
+ *               no longer keeps
  *   every 5 s   looks for leases whose owners are gone: of this node's former lives, and of nodes whose time ran out
  *
  * It never waits on one thing only: blocking waits are sent, and all connections polled together. */

@@ -150,6 +150,7 @@ static bool turn(struct worker *worker, unsigned wanted, bool wait, const struct
 	unsigned failures = 0;
 	bool answered = false;
 
+	queue_settings_follow(&worker->settings, worker->node->config, worker->node->scoreboard);
 	promise_idle(worker); /* the second thread may be in a call of its own */
 	(void)pthread_mutex_lock(&worker->call);
 	size_t count = batch_outcomes(&worker->batch, outcomes, positions);
@@ -261,7 +262,7 @@ static void count_admitted(struct worker *worker, const struct broker_lease *lea
 			continue;
 		int queue = config_find_queue(worker->node->config, head.queue, strlen(head.queue));
 		if (queue >= 0)
-			worker->area->totals[queue].submitted_list++;
+			scoreboard_count(worker->area, queue)->submitted_list++;
 	}
 }
 

@@ -9,6 +9,7 @@
 #include "core/broker.h"
 #include "core/handler.h"
 #include "core/node.h"
+#include "core/queue_settings.h"
 #include "server/batch.h"
 #include "server/elsewhere.h"
 #include "server/usage.h"
@@ -77,6 +78,7 @@ struct worker {
 	bool log_away;           /* the last time the broker did not take it */
 
 	struct elsewhere elsewhere;
+	struct queue_settings settings;
 
 	struct service *service; /* of a pool of kind service: what runs instead of tasks; else NULL */
 };

@@ -209,7 +209,7 @@ EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/children/ta
 	tests/system/test_delay_retry.py tests/system/test_done_when.py tests/system/test_events.py tests/system/test_examples.py tests/system/test_exec.py tests/system/test_hangs.py tests/system/test_http_class.py \
 	tests/system/test_http_handler.py \
 	tests/system/test_metrics.py tests/system/test_nodes.py tests/system/test_outcomes.py tests/system/test_plain_list.py \
-	tests/system/test_power.py tests/system/test_processes.py tests/system/test_queues_retention.py tests/system/test_recovery_paths.py \
+	tests/system/test_power.py tests/system/test_processes.py tests/system/test_queue_settings.py tests/system/test_queues_retention.py tests/system/test_recovery_paths.py \
 	tests/system/test_reload.py tests/system/test_seed_faults.py tests/system/test_script_cache.py tests/system/test_sentinel.py \
 	tests/system/test_service_manager.py tests/system/test_submit.py tests/system/test_upgrade.py tests/system/waiting.py tests/bench/beans.c \
 	tests/bench/bench_module.c tests/bench/latency.c tests/bench/rollcall.c tests/bench/run \

@@ -5,8 +5,8 @@
 -- ARGV    queue place at last limit bare
 --         place: A in workers' hands, P in its list, H set aside (its class is paused), W, R, D, C, S
 --         at, last: where the last look ended ('': from the start); limit: most to look at; bare 1: ids only
--- returns {scanned, at, last, (id, at, last, stored, record, cancel)…}: the first `at` '': that was all; those of a task
---         are where a look behind it begins.
+-- returns {scanned, at, last, (id, at, last, stored, record, cancel, runner)…}: the first `at` '': that was all; those of a
+--         task are where a look behind it begins; runner: the slot that runs it as far as the broker can tell (look), or ''.
 -- D, C and S come latest first, W and R soonest first, P and H as they are taken. Few bytes are read in one call, however
 -- large the documents are.
 
@@ -102,10 +102,13 @@ local function from_succeeded(key)
 	return elements, ats, elements
 end
 
+local runners = {}
 local function from_leases()
 	local all, elements, ats = {}, {}, {}
-	for _, text in ipairs(redis.call('HVALS', LEASES)) do
-		local lease = read_lease(text)
+	local leases = redis.call('HGETALL', LEASES)
+	for n = 1, #leases, 2 do
+		local lease = read_lease(leases[n + 1])
+		runners[lease.elements[1] or ''] = leases[n]
 		for i, element in ipairs(lease.elements) do
 			if lease.queues[i] == queue then
 				all[#all + 1] = element
@@ -143,7 +146,7 @@ local function add(element, ...)
 	end
 	local n = #answer
 	answer[n + 1], answer[n + 2], answer[n + 3] = id, ...
-	answer[n + 4], answer[n + 5], answer[n + 6] = stored, record, cancel
+	answer[n + 4], answer[n + 5], answer[n + 6], answer[n + 7] = stored, record, cancel, runners[element] or ''
 end
 
 local sources = {

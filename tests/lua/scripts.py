@@ -132,7 +132,7 @@ class Broker:
     def page(self, place, at="", last="", limit=1000, bare=0, queue="default"):
         """(ids, at, last, scanned); every task's own position in between as well."""
         answer = self.call("page", queue, place, at, last, limit, bare)
-        entries = [answer[i:i + 6] for i in range(3, len(answer), 6)]
+        entries = [answer[i:i + 7] for i in range(3, len(answer), 7)]
         return [entry[0] for entry in entries], answer[1], answer[2], answer[0], entries
 
     def pages(self, place, limit, between=lambda: None, **options):

@@ -132,6 +132,12 @@ def test_by_force_on_another_node(make, redis_server):
     seen = first.task(id_)
     assert seen["state"] == "active" and seen["worker"] == second.task(id_)["worker"]
     assert first.get(f"/v1/tasks/{id_}/why").json["reason"] == "running"
+    waits = first.submit("Demo", "noop", queue="idle")
+    for state, ids in (("active", [id_]), ("pending", [waits])):
+        listed = first.get(f"/v1/queues/idle/tasks?state={state}").json["tasks"]
+        assert [(task["id"], task["state"]) for task in listed] == [(one, state) for one in ids]
+    assert first.post("/v1/tasks/cancel", {"queue": "idle", "state": "pending", "dry_run": True}).json["matched"] == 1
+    assert first.delete("/v1/queues/idle/tasks?state=pending").json["deleted"] == 1
     began = time.monotonic()
     assert first.delete(f"/v1/tasks/{id_}?force=true").json["cancel_requested"]
     assert first.wait_task(id_)["state"] == "cancelled" and time.monotonic() - began < bound(3)

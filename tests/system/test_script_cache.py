@@ -58,6 +58,7 @@ CALLS = {
     "retain": nothing,
     "depths": nothing,
     "mark": nothing,
+    "settings": lambda m, _: m.request("PATCH", "/v1/queues/default", {"max_crashes": 4}),
 }
 
 
