@@ -14,6 +14,7 @@
 #include "api/problem.h"
 #include "api/queues.h"
 #include "api/reload.h"
+#include "api/settings.h"
 #include "api/tasks.h"
 #include "api/whoami.h"
 #include "api/workers.h"
@@ -119,6 +120,8 @@ const struct route routes[] = {
 		"Remove a schedule"},
 	{"POST", "/v1/reload", ROUTE_ADMIN, reload_post, ROUTE_BODY_NONE, NULL, NULL, "202 Reload",
 		"Read the configuration again and roll the workers, as SIGHUP does"},
+	{"GET", "/v1/config", ROUTE_ADMIN, settings_get, ROUTE_BODY_NONE, NULL, NULL, "200 Settings, 304",
+		"Look at the settings of this node as they hold"},
 	{"GET", "/v1/history", ROUTE_READ, history_get, ROUTE_BODY_NONE, "after", NULL, "200 History, 400",
 		"Look at the counters of the last hour"},
 	{"GET", "/v1/events", ROUTE_READ, events_get, ROUTE_BODY_NONE, "type queue class state", NULL,

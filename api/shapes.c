@@ -2,6 +2,7 @@
 #include "api/roll.h"
 #include "api/shape.h"
 #include "api/workers.h"
+#include "core/config.h"
 #include "core/scoreboard.h"
 #include "core/task.h"
 #include "core/task_filter.h"
@@ -269,6 +270,22 @@ static const struct shape_member worker_members[] = {
 	{.name = "tasks", .type = "WorkerTasks", .help = "Executions in this slot, by how they ended"},
 	{.name = "rss_bytes", .type = "integer?"},
 	{.name = "task", .type = "CurrentTask?", .help = "What it runs now"},
+	{.name = "exits",
+		.type = "PastExit[]",
+		.help = "Of one that is looked at alone: how its last incarnations ended, the latest first",
+		.optional = true},
+	{0},
+};
+
+static const struct shape_member past_exit_members[] = {
+	{.name = "incarnation", .type = "integer", .help = "Counts the processes of the slot, from 1"},
+	{.name = "reason", .type = "ExitReason"},
+	{.name = "signal", .type = "integer?"},
+	{.name = "code", .type = "integer?", .help = "Exit status"},
+	{.name = "at", .type = "time?"},
+	{.name = "lived_seconds", .type = "number"},
+	{.name = "task", .type = "string?", .help = "The id of the task that it was running"},
+	{.name = "evidence", .type = "Evidence?", .help = "What a silent one was doing before it was ended"},
 	{0},
 };
 
@@ -367,6 +384,16 @@ static const struct shape_member reload_members[] = {
 	{.name = "generation",
 		.type = "integer",
 		.help = "Of the configuration that holds now; it rises with the next"},
+	{0},
+};
+
+static const struct shape_member settings_members[] = {
+	{.name = "file", .type = "string?", .help = "The configuration file; null: none was given"},
+	{.name = "generation", .type = "integer", .help = "Of the configuration; a reload that is accepted raises it"},
+	{.name = "refused", .type = "string?", .help = "Why the last reload was refused; null: it was not"},
+	{.name = "settings",
+		.type = "Configuration",
+		.help = "What holds, defaults included; what may be secret is masked"},
 	{0},
 };
 
@@ -473,6 +500,7 @@ const struct shape shapes[] = {
 	{.name = "CurrentTask", .help = "What a worker runs now", .members = current_task_members},
 	{.name = "RecentTask", .help = "What a worker had run before it ended", .members = recent_task_members},
 	{.name = "Exit", .help = "How a process ended", .members = exit_members},
+	{.name = "PastExit", .help = "How an incarnation of a slot ended", .members = past_exit_members},
 	{.name = "ExitReason", .help = "Why a process ended", .word = exit_reason_word},
 	{.name = "Evidence", .help = "What a silent process was doing", .members = evidence_members},
 	{.name = "Pool", .help = "A set of identical workers", .members = pool_members},
@@ -483,6 +511,8 @@ const struct shape shapes[] = {
 	{.name = "Handler", .help = "A class and who has it", .members = handler_members},
 	{.name = "Handlers", .help = "All classes", .members = handlers_members},
 	{.name = "Reload", .help = "A reload that was asked for", .members = reload_members},
+	{.name = "Settings", .help = "What this node was told", .members = settings_members},
+	{.name = "Configuration", .help = "All that can be configured", .schema = &config_schema},
 	{.name = "History", .help = "What became of tasks in the last hour", .members = history_members},
 	{.name = "Sample", .help = "The counters at one time", .members = sample_members},
 	{.name = "Whoami", .help = "Who calls", .members = whoami_members},

@@ -75,6 +75,27 @@ static json_t *last_exit_json(const struct scoreboard *scoreboard, const struct 
 		evidence_json(&last.evidence), "recent", recent_json(scoreboard, worker->row, last.incarnation));
 }
 
+/* What is known of the slot's ends, the latest first. */
+static json_t *exits_json(const struct scoreboard *scoreboard, const struct roll_worker *worker)
+{
+	json_t *exits = json_array();
+	struct scoreboard_exit past;
+
+	for (uint32_t back = 0; back < SCOREBOARD_EXITS && back < worker->incarnation; back++) {
+		const uint32_t incarnation = worker->incarnation - back;
+		if (!scoreboard_read_exit(scoreboard, worker->row, incarnation, &past))
+			continue; /* it lives, or a later one is written in its place */
+		(void)json_array_append_new(exits,
+			json_pack("{s:I, s:s, s:o, s:o, s:o, s:f, s:o, s:o}", "incarnation", (json_int_t)incarnation,
+				"reason", scoreboard_reason_name((enum scoreboard_reason)past.reason), "signal",
+				null_or_integer(past.signal != 0, past.signal), "code",
+				null_or_integer(past.code >= 0, past.code), "at", answer_time(past.at_ms),
+				"lived_seconds", (double)past.lived_ms / 1000, "task",
+				null_or_text(past.task, sizeof past.task), "evidence", evidence_json(&past.evidence)));
+	}
+	return exits;
+}
+
 static json_t *tasks_json(const struct config *config, const struct scoreboard_area *area)
 {
 	uint64_t succeeded = 0, failed = 0, retried = 0;
@@ -155,8 +176,11 @@ void workers_get(struct request *request)
 {
 	struct roll_worker worker;
 
-	if (find_worker(request, &worker))
-		answer_json(request, 200, worker_json(request->api->node, &worker, clock_mono_ns()));
+	if (!find_worker(request, &worker))
+		return;
+	json_t *value = worker_json(request->api->node, &worker, clock_mono_ns());
+	(void)json_object_set_new(value, "exits", exits_json(request->api->node->scoreboard, &worker));
+	answer_json(request, 200, value);
 }
 
 void workers_restart(struct request *request)

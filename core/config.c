@@ -397,15 +397,24 @@ void config_free(struct config *config)
 
 /* ---- using it ---- */
 
-char *config_print(const struct config *config)
+json_t *config_dump(const struct config *config)
 {
 	json_t *value = schema_dump(&config_schema, config);
 	char *broker = config_broker_mask(config->broker);
-	char *text = NULL;
 
-	if (value != NULL && broker != NULL && json_object_set_new(value, "broker", json_string(broker)) == 0)
-		text = config_yaml_write(value);
+	if (value == NULL || broker == NULL || json_object_set_new(value, "broker", json_string(broker)) < 0) {
+		json_decref(value);
+		value = NULL;
+	}
 	free(broker);
+	return value;
+}
+
+char *config_print(const struct config *config)
+{
+	json_t *value = config_dump(config);
+	char *text = value != NULL ? config_yaml_write(value) : NULL;
+
 	json_decref(value);
 	return text;
 }

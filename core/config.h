@@ -230,8 +230,9 @@ extern const struct schema config_schema;
 /* Of these, what of a queue may be changed while it is in use; fills a struct config_queue, and owns nothing in it. */
 extern const struct schema config_queue_settings_schema;
 
-/* The effective configuration as YAML that musterd reads back, secrets masked (also a password in `broker`).
- * Owned by the caller (free()); NULL: no memory. */
+/* The effective configuration, secrets masked (also a password in `broker`): as JSON, and as YAML that musterd reads back.
+ * What a reload took away is among it. Owned by the caller (json_decref(), free()); NULL: no memory. */
+json_t *config_dump(const struct config *config);
 char *config_print(const struct config *config);
 
 /* Index of a queue or pool by name, or -1. */

@@ -111,7 +111,8 @@ static json_t *set(json_t *object, const char *name, json_t *value)
 
 static json_t *dump_strings(const struct schema_member *member, struct schema_strings strings)
 {
-	json_t *list = json_array();
+	/* None at all, where a list must have some, was null. */
+	json_t *list = strings.count == 0 && member->minimum > 0 ? json_null() : json_array();
 
 	for (size_t i = 0; i < strings.count && list != NULL; i++)
 		list = append(list, dump_text(member, strings.items[i]));

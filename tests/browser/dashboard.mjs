@@ -1,7 +1,10 @@
 // The dashboard in Debian's chromium, against a real musterd with real workers. Output: a line for each test, the count last.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { chromium } from 'playwright-core';
+import { typesOf } from '../../web/types.mjs';
 import { Muster, until } from './muster.mjs';
 
 const output = new URL('./output/', import.meta.url).pathname;
@@ -12,7 +15,17 @@ const tests = [];
 const test = (name, run) => tests.push({ name, run });
 
 const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox'] });
+const folder = mkdtempSync(join(tmpdir(), 'mb-'));
+const leave = join(folder, 'leave'); // a Chatty goes on until it is there
+writeFileSync(join(folder, 'chatty'), `#!/bin/sh
+echo line 1 >&2
+echo line 2 >&2
+until [ -e ${leave} ]; do sleep 0.05; done
+echo the last line >&2
+echo null
+`, { mode: 0o755 });
 const herd = await Muster.start({
+	handlers: [{ class: 'Demo', module: 'demo.so' }, { class: 'Chatty', exec: [join(folder, 'chatty')], mode: 'once' }],
 	queues: [{ name: 'mail' }, { name: 'reports', retry: 3 }],
 	pools: [
 		{ name: 'default', workers: 4, queues: { default: 1, reports: 1 } },
@@ -224,6 +237,20 @@ test('one task: its result, and itself as curl', async () => {
 	await close(page);
 });
 
+test('one task: what it logs is shown while it runs, and after its end', async () => {
+	const id = await herd.push({ queue: 'mail', class: 'Chatty', method: 'say' });
+	const page = await open(herd, `#/tasks/${id}`);
+	const log = page.getByRole('log');
+	await log.getByText('line 2').waitFor();
+	assert.equal((await herd.task(id)).state, 'active', 'it still runs');
+	assert.match(await log.textContent(), /^\d\d:\d\d:\d\d\.\d{3} line 1\n/);
+	writeFileSync(leave, '');
+	await page.getByRole('heading', { name: /succeeded/ }).waitFor();
+	await log.getByText('the last line').waitFor();
+	assert.equal((await log.textContent()).match(/line 1\n/g).length, 1, 'nothing is shown twice');
+	await close(page);
+});
+
 test('a task that is not there is said to be so', async () => {
 	const page = await open(herd, '#/tasks/nobody-knows-me');
 	await page.getByText('there is no task').waitFor();
@@ -237,7 +264,8 @@ test('a worker is restarted, a pool is scaled', async () => {
 	const { pid } = await herd.worker(0, 'mail');
 	await page.getByRole('button', { name: 'Restart', exact: true }).click();
 	await until(async () => { const now = await herd.worker(0, 'mail'); return now.pid && now.pid !== pid; });
-	await page.getByText(/^order/).waitFor();
+	const { restarts } = await herd.worker(0, 'mail');
+	await page.getByRole('row', { name: new RegExp(`^${restarts} order`) }).waitFor();
 	await page.getByRole('link', { name: 'Workers' }).first().click();
 	await page.getByLabel('Workers of pool mail').fill('3');
 	await row(page, 'mail').getByRole('button', { name: 'Scale' }).click();
@@ -247,10 +275,58 @@ test('a worker is restarted, a pool is scaled', async () => {
 	await close(page);
 });
 
-test('the nodes are there', async () => {
+test('a slot has a past: what ended its processes, and with which task in hand', async () => {
+	const id = await herd.push({ queue: 'mail', method: 'crash', param: [11] });
+	const { worker } = (await herd.ended(id)).history.at(-1);
+	const page = await open(herd, `#/workers/mail/${worker.split('/').at(-1)}`);
+	await page.getByRole('row', { name: new RegExp(`signal 11 .* ${id}`) }).first().waitFor();
+	await close(page);
+});
+
+test('a pool is paused and resumed, and that is said', async () => {
+	const page = await open(herd, '#/workers');
+	await page.getByRole('button', { name: 'Pause pool mail' }).click();
+	await page.getByText('Pool mail is paused.', { exact: false }).first().waitFor();
+	await page.getByRole('link', { name: 'Now' }).click();
+	await page.locator('#verdict', { hasText: 'Pool mail is paused: its workers take nothing.' }).waitFor();
+	await page.goBack();
+	await page.getByRole('button', { name: 'Resume pool mail' }).click();
+	await page.getByText('Pool mail is resumed.').waitFor();
+	await close(page);
+});
+
+test('a node is drained, which is said, and takes tasks again', async () => {
 	const page = await open(herd, '#/nodes');
 	await page.getByText('(this one)').waitFor();
+	await page.getByRole('button', { name: /^Drain/ }).click();
+	await page.getByRole('button', { name: 'Drain', exact: true }).click();
+	await page.getByText(/finishes what it has and takes nothing more/).waitFor();
+	assert.equal((await herd.get('/v1/nodes')).nodes[0].draining, true);
+	await page.getByRole('link', { name: 'Now' }).click();
+	await page.locator('#verdict', { hasText: 'is draining' }).waitFor();
+	await page.goBack();
+	await page.getByRole('button', { name: /^Resume/ }).click();
+	await page.getByText(/takes tasks again/).waitFor();
+	assert.equal((await herd.get('/v1/nodes')).nodes[0].draining, false);
 	await close(page);
+});
+
+test('the settings are shown as they hold, with what they mean', async () => {
+	const page = await open(herd, '#/settings');
+	const setting = (name) => page.getByRole('row', { name: new RegExp(`^${name.replaceAll('.', '\\.')} `) });
+	await setting('limits.document').getByText('1MiB').first().waitFor();
+	assert.match(await setting('node_timeout').textContent(), /15s.*15s.*\./);
+	await page.getByRole('heading', { name: 'queues: reports' }).waitFor();
+	await page.getByText('only what differs from its default').click();
+	await setting('node_timeout').waitFor({ state: 'detached' });
+	assert.equal(await setting('retry').locator('strong').textContent(), '3');
+	await page.getByLabel('Find').fill('nothing is called so');
+	await page.getByText('No setting is like that.').waitFor();
+	await close(page);
+});
+
+test('the types of the page are those of the API', async () => {
+	assert.equal(typesOf(await herd.get('/openapi.json')), readFileSync(new URL('../../web/src/schema.ts', import.meta.url), 'utf8'), 'npm run types, in web/');
 });
 
 test('a task is submitted, and what is wrong with it is shown at its place', async () => {
@@ -310,8 +386,15 @@ test('who has no token is asked for one; a reader sees nothing that changes', as
 		await page.getByRole('heading', { name: 'Queues' }).waitFor();
 		await row(page, 'default').waitFor();
 		assert.equal(await page.getByRole('button', { name: /Pause|Purge/ }).count(), 0);
-		assert.equal(await page.getByRole('link', { name: 'Submit' }).count(), 0);
+		assert.equal(await page.getByRole('link', { name: /Submit|Settings/ }).count(), 0);
+		for (const [hash, heading] of [['#/workers', 'Workers'], ['#/workers/default/0', 'Worker default/0'], ['#/nodes', 'Nodes'], ['#/tasks', 'Tasks']]) {
+			await page.goto(`${m.url}/${hash}`);
+			await page.getByRole('heading', { level: 1, name: heading }).waitFor();
+			await page.getByText('eye (read)').waitFor();
+			assert.deepEqual(await page.getByRole('main').getByRole('button', { name: /Restart|Scale|Pause|Drain|Retry|Delete|Cancel/ }).allTextContents(), [], hash);
+		}
 		await page.locator('#link[data-link=live]').waitFor();
+		await page.goto(`${m.url}/#/queues`);
 		await page.getByRole('button', { name: 'Log out' }).click();
 		await field.fill('chief-secret-of-the-test');
 		await page.getByRole('button', { name: 'Log in' }).click();
@@ -342,6 +425,16 @@ test('the connection is lost and regained', async () => {
 	} finally {
 		await m.stop();
 	}
+});
+
+test('a server that takes its time is not taken for a live one', async () => {
+	const page = await open(herd);
+	await page.locator('#verdict').waitFor();
+	const hold = () => {};
+	await page.route('**/v1/workers', hold);
+	await page.getByText(/Cut off: .*takes long to answer.*What you see is .* old/).waitFor();
+	await page.unroute('**/v1/workers', hold);
+	await close(page);
 });
 
 test('without events it asks', async () => {
@@ -407,7 +500,7 @@ test('each page, in both themes, on desktop and phone, without a violation of WC
 	await herd.push({ method: 'crash', param: [11] });
 	await herd.ended(dead);
 	const places = [['now', ''], ['queues', '#/queues'], ['tasks', '#/tasks'], ['tasks-filtered', '#/tasks?state=dead&error_kind=exception'], ['task', `#/tasks/${dead}`],
-		['workers', '#/workers'], ['worker', '#/workers/default/0'], ['nodes', '#/nodes'], ['submit', '#/submit'], ['nothing', '#/nothing']];
+		['workers', '#/workers'], ['worker', '#/workers/default/0'], ['nodes', '#/nodes'], ['submit', '#/submit'], ['settings', '#/settings'], ['nothing', '#/nothing']];
 	const page = await open(herd);
 	await page.locator('.tile.busy').nth(1).waitFor();
 	await until(async () => (await herd.get('/v1/history')).samples.length >= 4, 25_000);
@@ -415,7 +508,7 @@ test('each page, in both themes, on desktop and phone, without a violation of WC
 		await page.goto(`${herd.url}/${hash}`);
 		await page.getByRole('heading', { level: 1 }).waitFor();
 		await page.locator('#link[data-link=live]').waitFor();
-		if (name.startsWith('tasks'))
+		if (name.startsWith('tasks') || name === 'settings')
 			await page.locator('tbody tr').first().waitFor();
 		await look(page, name);
 	}
@@ -447,5 +540,6 @@ for (const { name, run } of tests) {
 }
 await browser.close();
 await herd.stop();
+rmSync(folder, { recursive: true, force: true });
 console.log(`${passed} passed, ${failed} failed`);
 process.exitCode = failed > 0 || passed === 0 ? 1 : 0;

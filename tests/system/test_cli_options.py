@@ -68,6 +68,16 @@ def test_print_config_shows_what_holds_and_can_be_read_back(folder):
     assert second.code == 0 and second.out == first.out, second
 
 
+def test_print_config_with_tokens_can_be_read_back(folder):
+    token = folder / "one.token"
+    token.write_text("a-token-that-is-long-enough")
+    token.chmod(0o600)
+    given = {"user": "root", "state_dir": str(folder / "s"), "auth": {"tokens": [{"name": "one", "role": "read", "token_file": str(token)}]}}
+    first = run_musterd("--print-config", config=given)
+    second = run_musterd("--print-config", text=first.out)
+    assert first.code == second.code == 0 and second.out == first.out, second
+
+
 def test_print_config_masks_secrets(folder):
     done = run_musterd("--print-config", config={"user": "root", "broker": "redis://u:hidden-word@127.0.0.1:6379/0",
                                                  "state_dir": str(folder / "s")})

@@ -7,7 +7,7 @@ EMBED_FILE(web_index_html, "web/dist/index.html");
 EMBED_FILE(web_index_html_gz, "web/dist/index.html.gz");
 
 static const struct page_file files[] = {
-	WEB_FILE("/assets/app-989de8354df5.css", "text/css; charset=utf-8", "W/\"989de8354df5\"", web_app_css),
-	WEB_FILE("/assets/app-aa8f6230120c.js", "text/javascript; charset=utf-8", "W/\"aa8f6230120c\"", web_app_js),
-	WEB_FILE("/", "text/html; charset=utf-8", "W/\"ba7defa9fb1b\"", web_index_html),
+	WEB_FILE("/assets/app-99bb5da1d3ce.css", "text/css; charset=utf-8", "W/\"99bb5da1d3ce\"", web_app_css),
+	WEB_FILE("/assets/app-421dee12e1da.js", "text/javascript; charset=utf-8", "W/\"421dee12e1da\"", web_app_js),
+	WEB_FILE("/", "text/html; charset=utf-8", "W/\"1594b635c6d3\"", web_index_html),
 };

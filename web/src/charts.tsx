@@ -3,7 +3,7 @@ import { useEffect, useRef } from 'preact/hooks';
 import uPlot from 'uplot';
 import 'uplot/dist/uPlot.min.css';
 import type { Live } from './live';
-import type { Sample } from './types';
+import type { Sample } from './schema';
 import { duration, rate } from './words';
 
 interface Kind {

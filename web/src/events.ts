@@ -1,5 +1,5 @@
 // /v1/events by fetch: EventSource can send no Authorization header.
-import { headers } from './api';
+import { pieces } from './api';
 
 export interface Happening {
 	event: string;
@@ -26,17 +26,9 @@ function parse(block: string): Happening | null {
 
 /** Reads the stream to its end, which is a failure; throws what it was. Calls `opened` once it is there. */
 export async function read(signal: AbortSignal, opened: () => void, happened: (happening: Happening) => void): Promise<void> {
-	const answer = await fetch('/v1/events', { headers: { ...headers(), Accept: 'text/event-stream' }, cache: 'no-store', signal });
-	if (!answer.ok || !answer.body || !answer.headers.get('Content-Type')?.startsWith('text/event-stream'))
-		throw new Error(`status ${answer.status}`);
-	opened();
-	const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
 	let rest = '';
-	for (;;) {
-		const { value, done } = await reader.read();
-		if (done)
-			return;
-		const blocks = (rest + value).split(/\r?\n\r?\n/);
+	for await (const piece of pieces('GET /v1/events', {}, 'text/event-stream', signal, opened)) {
+		const blocks = (rest + piece).split(/\r?\n\r?\n/);
 		rest = blocks.pop() ?? '';
 		for (const block of blocks) {
 			const happening = parse(block);

@@ -1,7 +1,7 @@
 // The keyboard: g and a letter goes to a page, / finds, j and k walk through the rows.
 import { go } from './route';
 
-export const pageKeys: Record<string, string> = { n: 'now', q: 'queues', t: 'tasks', w: 'workers', o: 'nodes', s: 'submit' };
+export const pageKeys: Record<string, string> = { n: 'now', q: 'queues', t: 'tasks', w: 'workers', o: 'nodes', s: 'submit', e: 'settings' };
 
 const patience = 1500;
 let wentAt = 0;

@@ -1,8 +1,8 @@
 // What the page knows of the node, kept fresh: asked for once a second, and at once when an event says that it changed.
 import { useEffect, useState } from 'preact/hooks';
-import { get, onRefused, Problem } from './api';
+import { call, onRefused, Problem } from './api';
 import { read, type Happening } from './events';
-import type { Pool, Queue, Sample, WhoAmI, Worker } from './types';
+import type { Node, Pool, Queue, Sample, Whoami, Worker } from './schema';
 
 /** live: by events; polling: asked for; cut: no answer; connecting: none yet; locked: a token is needed. */
 export type Link = 'connecting' | 'live' | 'polling' | 'cut' | 'locked';
@@ -11,11 +11,12 @@ export interface Live {
 	link: Link;
 	answeredAt: number;
 	fault: string;
-	who: WhoAmI | null;
+	who: Whoami | null;
 	workers: Worker[] | null;
 	queues: Queue[] | null;
 	queuesFault: string;
 	pools: Pool[];
+	nodes: Node[];
 	checks: Record<string, string>;
 	samples: Sample[];
 	/** Where the samples come from: the node keeps them, or only this page does. */
@@ -27,10 +28,11 @@ export interface Live {
 const hourMs = 3600_000;
 const pollMs = 1000;
 const slowMs = 5000;
+const staleMs = 4000;
 const soonMs = 150;
 
 let state: Live = {
-	link: 'connecting', answeredAt: 0, fault: '', who: null, workers: null, queues: null, queuesFault: '', pools: [], checks: {},
+	link: 'connecting', answeredAt: 0, fault: '', who: null, workers: null, queues: null, queuesFault: '', pools: [], nodes: [], checks: {},
 	samples: [], keptBy: 'page', rates: {},
 };
 const listeners = new Set<() => void>();
@@ -90,7 +92,7 @@ let eventsOpen = false;
 
 async function askQueues(): Promise<void> {
 	try {
-		const { queues } = await get<{ queues: Queue[] }>('/v1/queues');
+		const { queues } = await call('GET /v1/queues', {});
 		change({ queues, rates: ratesOf(queues), queuesFault: '' });
 	} catch (error) {
 		if (error instanceof Problem && error.status >= 500)
@@ -108,7 +110,7 @@ export async function ask(): Promise<void> {
 	}
 	asking = true;
 	try {
-		const { workers } = await get<{ workers: Worker[] }>('/v1/workers');
+		const { workers } = await call('GET /v1/workers', {});
 		await askQueues();
 		change({ workers, link: eventsOpen ? 'live' : 'polling', answeredAt: Date.now(), fault: '' });
 	} catch (error) {
@@ -124,7 +126,7 @@ export async function ask(): Promise<void> {
 
 async function askChecks(): Promise<void> {
 	try {
-		change({ checks: (await get<{ checks: Record<string, string> }>('/readyz')).checks });
+		change({ checks: { ...(await call('GET /readyz', {})).checks } });
 	} catch (error) {
 		if (error instanceof Problem && error.body.checks)
 			change({ checks: error.body.checks as Record<string, string> });
@@ -154,7 +156,7 @@ function ownSample(): Sample | null {
 async function askHistory(): Promise<void> {
 	const last = state.keptBy === 'node' ? state.samples.at(-1)?.at ?? 0 : 0;
 	try {
-		const { samples } = await get<{ samples: Sample[] }>(`/v1/history?after=${last}`);
+		const { samples } = await call('GET /v1/history', { after: last });
 		const kept = state.keptBy === 'node' ? state.samples : [];
 		change({ samples: keepHour([...kept, ...samples]), keptBy: 'node' });
 	} catch (error) {
@@ -164,17 +166,29 @@ async function askHistory(): Promise<void> {
 	}
 }
 
+export async function askPools(): Promise<void> {
+	change({ pools: (await call('GET /v1/pools', {})).pools });
+}
+
+export async function askNodes(): Promise<void> {
+	try {
+		change({ nodes: (await call('GET /v1/nodes', {})).nodes });
+	} catch {
+		// The broker knows them; that it is away is among the checks.
+	}
+}
+
 async function askSlowly(): Promise<void> {
 	if (state.link === 'locked')
 		return;
 	try {
 		if (!state.who || state.who.role === 'none')
-			change({ who: await get<WhoAmI>('/v1/whoami') });
-		change({ pools: (await get<{ pools: Pool[] }>('/v1/pools')).pools });
+			change({ who: await call('GET /v1/whoami', {}) });
+		await askPools();
 	} catch {
 		return; // the quick look tells why
 	}
-	await Promise.all([askChecks(), askHistory()]);
+	await Promise.all([askChecks(), askHistory(), askNodes()]);
 }
 
 // ---- listening ----
@@ -190,8 +204,15 @@ function hear(happening: Happening): void {
 
 let stream: AbortController | null = null;
 
+/** A browser opens six connections to a host: a page that nobody looks at holds none of them. */
+async function inSight(): Promise<void> {
+	while (document.hidden)
+		await new Promise((resolve) => document.addEventListener('visibilitychange', resolve, { once: true }));
+}
+
 async function listen(): Promise<void> {
 	for (let waitMs = 1000;; waitMs = Math.min(waitMs * 2, 15_000)) {
+		await inSight();
 		stream = new AbortController();
 		try {
 			if (state.link !== 'locked')
@@ -218,8 +239,17 @@ export function start(): void {
 		if (!document.hidden && state.link !== 'locked')
 			then();
 	}, ms);
-	every(pollMs, () => void ask());
+	every(pollMs, () => {
+		if (asking && Date.now() - state.answeredAt > staleMs && state.link !== 'cut')
+			change({ link: 'cut', fault: 'musterd takes long to answer' });
+		void ask();
+	});
 	every(slowMs, () => void askSlowly());
-	document.addEventListener('visibilitychange', () => void (document.hidden || ask()));
+	document.addEventListener('visibilitychange', () => {
+		if (document.hidden)
+			stream?.abort();
+		else
+			void ask();
+	});
 	void listen();
 }

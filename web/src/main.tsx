@@ -6,6 +6,7 @@ import { begin, may, start, useLive, type Live } from './live';
 import { Nodes } from './pages/nodes';
 import { Now } from './pages/now';
 import { Queues } from './pages/queues';
+import { Settings } from './pages/settings';
 import { Submit } from './pages/submit';
 import { TaskPage } from './pages/task';
 import { Tasks } from './pages/tasks';
@@ -14,13 +15,14 @@ import { useRoute, type Route } from './route';
 import './style.css';
 import { duration, findings } from './words';
 
-const pages: { page: string; title: string; role?: 'submit' }[] = [
+const pages: { page: string; title: string; role?: 'submit' | 'admin' }[] = [
 	{ page: 'now', title: 'Now' },
 	{ page: 'queues', title: 'Queues' },
 	{ page: 'tasks', title: 'Tasks' },
 	{ page: 'workers', title: 'Workers' },
 	{ page: 'nodes', title: 'Nodes' },
 	{ page: 'submit', title: 'Submit', role: 'submit' },
+	{ page: 'settings', title: 'Settings', role: 'admin' },
 ];
 
 function Content({ route, live }: { route: Route; live: Live }) {
@@ -29,8 +31,9 @@ function Content({ route, live }: { route: Route; live: Live }) {
 	case 'queues': return <Queues live={live} />;
 	case 'tasks': return route.rest[0] ? <TaskPage id={route.rest[0]} /> : <Tasks live={live} parameters={route.parameters} />;
 	case 'workers': return route.rest.length === 2 ? <WorkerPage live={live} pool={route.rest[0]!} slot={route.rest[1]!} /> : <Workers live={live} />;
-	case 'nodes': return <Nodes />;
+	case 'nodes': return <Nodes live={live} />;
 	case 'submit': return <Submit />;
+	case 'settings': return <Settings live={live} />;
 	default: return <><h1>Nothing here</h1><p class="empty">There is no such page. <a href="#/">To the first one</a></p></>;
 	}
 }
@@ -90,6 +93,7 @@ function Help({ close }: { close: () => void }) {
 				<dt><kbd>g</kbd> <kbd>w</kbd></dt><dd>workers</dd>
 				<dt><kbd>g</kbd> <kbd>o</kbd></dt><dd>nodes</dd>
 				<dt><kbd>g</kbd> <kbd>s</kbd></dt><dd>submit</dd>
+				<dt><kbd>g</kbd> <kbd>e</kbd></dt><dd>settings</dd>
 			</dl>
 			<form method="dialog"><button type="submit">Close</button></form>
 		</dialog>

@@ -1,6 +1,6 @@
 // Numbers and states as people say them. Pure.
 import type { Live } from './live';
-import type { LastExit, Pool, Queue, Worker } from './types';
+import type { Exit, Pool, Queue, Worker } from './schema';
 
 export function duration(seconds: number | null | undefined): string {
 	if (seconds === null || seconds === undefined)
@@ -38,7 +38,12 @@ export function count(n: number, one: string, many = `${one}s`): string {
 	return `${number(n)} ${n === 1 ? one : many}`;
 }
 
-export function lastExit(exit: LastExit): string {
+/** "node/pool/slot", the node's id left out: where a page has many of them, it is noise. */
+export function slotOf(worker: string): string {
+	return worker.split('/').slice(1).join('/') || worker;
+}
+
+export function lastExit(exit: Pick<Exit, 'reason' | 'signal' | 'code'>): string {
 	const how = exit.signal ? `signal ${exit.signal}` : exit.code ? `exit ${exit.code}` : '';
 	return `${exit.reason}${how && exit.reason !== 'signal' ? ` (${how})` : exit.signal ? ` ${exit.signal}` : ''}`;
 }
@@ -51,6 +56,8 @@ export function heartbeat(worker: Worker): { age: number; limit: number; part: n
 	const limit = Math.max(age + worker.promise_seconds, 0.001);
 	return { age, limit, part: Math.min(1, Math.max(0, age / limit)) };
 }
+
+export const errorKinds = ['retry', 'exception', 'timeout', 'crash', 'memory', 'unknown_class', 'unknown_method', 'invalid', 'expired'];
 
 // ---- what is wrong ----
 
@@ -66,6 +73,8 @@ function whyItWaits(queue: Queue, pools: Pool[]): string {
 	if (queue.paused)
 		return 'it is paused';
 	const serving = pools.filter((pool) => queue.name in pool.queues);
+	if (serving.length > 0 && serving.every((pool) => pool.paused))
+		return `pool ${serving.map((pool) => pool.name).join(', ')} is paused`;
 	const workers = serving.reduce((sum, pool) => sum + pool.workers, 0);
 	const idle = serving.reduce((sum, pool) => sum + pool.idle, 0);
 	const busy = serving.reduce((sum, pool) => sum + pool.busy, 0);
@@ -124,6 +133,12 @@ export function findings(live: Live): Finding[] {
 			found.push({ level: 'problem', text: `${name[0]!.toUpperCase()}${name.slice(1)}: ${text}.` });
 	if (live.queuesFault && !found.some((finding) => finding.text.startsWith('Broker')))
 		found.push({ level: 'problem', text: `Queues cannot be shown: ${live.queuesFault}.` });
+	for (const node of live.nodes)
+		if (node.draining)
+			found.push({ level: 'notice', href: '#/nodes', text: `Node ${node.host ?? node.id}${node.self ? ' (this one)' : ''} is draining: it takes no more tasks.` });
+	for (const pool of live.pools)
+		if (pool.paused)
+			found.push({ level: 'notice', href: '#/workers', text: `Pool ${pool.name} is paused: its workers take nothing.` });
 	for (const [, workers] of byPool(live.workers ?? []))
 		found.push(...ofPool(workers));
 	for (const queue of live.queues ?? [])

@@ -1,7 +1,7 @@
 // Is it healthy, what is it doing, what is wrong.
 import { Charts } from '../charts';
 import type { Live } from '../live';
-import type { Worker } from '../types';
+import type { Queue, Worker } from '../schema';
 import { State } from '../ui';
 import { bytes, byPool, count, duration, findings, heartbeat, lastExit, number, rate } from '../words';
 
@@ -107,11 +107,28 @@ function Queues({ live }: { live: Live }) {
 	);
 }
 
+function Summary({ live }: { live: Live }) {
+	const queues = live.queues ?? [];
+	const workers = live.workers ?? [];
+	const sum = (pick: (queue: Queue) => number) => queues.reduce((total, queue) => total + pick(queue), 0);
+	const dead = sum((queue) => queue.dead);
+	const facts: [string, string, string?][] = [
+		['done', rate(Object.values(live.rates).reduce((total, one) => total + one, 0))],
+		['workers busy', `${workers.filter((worker) => worker.state === 'busy').length} of ${workers.length}`],
+		['waiting', number(sum((queue) => queue.pending))],
+		['to run again', number(sum((queue) => queue.retrying))],
+		['scheduled', number(sum((queue) => queue.scheduled))],
+		['dead', number(dead), dead > 0 ? 'bad' : ''],
+	];
+	return <dl class="summary">{facts.map(([name, value, tone]) => <div key={name}><dt>{name}</dt><dd class={tone}>{value}</dd></div>)}</dl>;
+}
+
 export function Now({ live }: { live: Live }) {
 	return (
 		<>
 			<h1 class="unseen">Now</h1>
 			<Findings live={live} />
+			<Summary live={live} />
 			<RollCall live={live} />
 			<Queues live={live} />
 			<Charts live={live} />

@@ -1,18 +1,16 @@
 import { useState } from 'preact/hooks';
-import { call, path } from '../api';
+import { call } from '../api';
 import { ask, may, type Live } from '../live';
-import type { Queue, TaskState } from '../types';
+import type { Queue, TaskState } from '../schema';
 import { Ask, State, useAction } from '../ui';
 import { count, duration, number, rate } from '../words';
 
-const purgeable: TaskState[] = ['pending', 'scheduled', 'retrying', 'dead'];
+type Counted = TaskState & keyof Queue;
 
-function depth(queue: Queue, state: TaskState): number {
-	return (queue as unknown as Record<string, number>)[state] ?? 0;
-}
+const purgeable: Counted[] = ['pending', 'scheduled', 'retrying', 'dead'];
 
-function Depth({ queue, state }: { queue: Queue; state: TaskState }) {
-	const n = depth(queue, state);
+function Depth({ queue, state }: { queue: Queue; state: Counted }) {
+	const n = queue[state];
 	return (
 		<td class={`n ${state === 'dead' && n > 0 ? 'bad' : ''}`}>
 			{n > 0 ? <a href={`#/tasks?queue=${encodeURIComponent(queue.name)}&state=${state}`} aria-label={`${n} ${state} in ${queue.name}`}>{number(n)}</a> : 0}
@@ -20,13 +18,13 @@ function Depth({ queue, state }: { queue: Queue; state: TaskState }) {
 	);
 }
 
-function Purge({ queue, onDone, onNo }: { queue: Queue; onDone: (state: TaskState) => void; onNo: () => void }) {
-	const [state, setState] = useState<TaskState>(purgeable.find((one) => depth(queue, one) > 0) ?? 'pending');
+function Purge({ queue, onDone, onNo }: { queue: Queue; onDone: (state: Counted) => void; onNo: () => void }) {
+	const [state, setState] = useState<Counted>(purgeable.find((one) => queue[one] > 0) ?? 'pending');
 	return (
-		<Ask title={`Delete tasks of queue ${queue.name}`} yes={`Delete ${count(depth(queue, state), `${state} task`)}`} grave onYes={() => onDone(state)} onNo={onNo}>
+		<Ask title={`Delete tasks of queue ${queue.name}`} yes={`Delete ${count(queue[state], `${state} task`)}`} grave onYes={() => onDone(state)} onNo={onNo}>
 			<label>in state{' '}
-				<select value={state} onChange={(event) => setState(event.currentTarget.value as TaskState)}>
-					{purgeable.map((one) => <option key={one} value={one}>{one} ({number(depth(queue, one))})</option>)}
+				<select value={state} onChange={(event) => setState(event.currentTarget.value as Counted)}>
+					{purgeable.map((one) => <option key={one} value={one}>{one} ({number(queue[one])})</option>)}
 				</select>
 			</label>
 			<p>They are gone for good, and are not run.</p>
@@ -39,13 +37,13 @@ export function Queues({ live }: { live: Live }) {
 	const [purging, setPurging] = useState<Queue | null>(null);
 	const queues = live.queues ?? [];
 	const turn = (queue: Queue) => act(async () => {
-		await call('POST', path`/v1/queues/${queue.name}` + (queue.paused ? '/resume' : '/pause'));
+		await call(queue.paused ? 'POST /v1/queues/{queue}/resume' : 'POST /v1/queues/{queue}/pause', { queue: queue.name });
 		await ask();
 		return `Queue ${queue.name} is ${queue.paused ? 'resumed' : 'paused'}.`;
 	});
-	const purge = (queue: Queue, state: TaskState) => act(async () => {
+	const purge = (queue: Queue, state: Counted) => act(async () => {
 		setPurging(null);
-		const { deleted } = await call<{ deleted: number }>('DELETE', path`/v1/queues/${queue.name}/tasks?state=${state}`);
+		const { deleted } = await call('DELETE /v1/queues/{queue}/tasks', { queue: queue.name, state });
 		await ask();
 		return `${count(deleted, 'task')} of queue ${queue.name} deleted.`;
 	});

@@ -1,5 +1,5 @@
 import { useRef, useState } from 'preact/hooks';
-import { call, Problem } from '../api';
+import { call, Problem, type Answer } from '../api';
 import { may } from '../live';
 import { lineOf, memberAt, offsetOf } from '../place';
 
@@ -40,7 +40,7 @@ export function Submit() {
 	const field = useRef<HTMLTextAreaElement>(null);
 	const [text, setText] = useState(example);
 	const [wrong, setWrong] = useState<Wrong[]>([]);
-	const [done, setDone] = useState<{ id?: string; accepted?: number } | null>(null);
+	const [done, setDone] = useState<Answer<'POST /v1/tasks'> | null>(null);
 	const [busy, setBusy] = useState(false);
 
 	const mark = (found: Wrong[]) => {
@@ -60,7 +60,7 @@ export function Submit() {
 			return mark([bad]);
 		setBusy(true);
 		try {
-			setDone(await call('POST', '/v1/tasks', text));
+			setDone(await call('POST /v1/tasks', {}, text));
 			setWrong([]);
 		} catch (error) {
 			mark(faultsOf(text, error as Problem));
@@ -80,9 +80,9 @@ export function Submit() {
 				<div id="faults" class="faults" role="alert">{wrong.map((one) => <p key={one.text} class="bad"><span aria-hidden="true">✕</span> {where(text, one)}</p>)}</div>
 				<p class="actions"><button type="submit" class="main" disabled={busy}>Submit</button> <span class="faint">or Ctrl+Enter</span></p>
 			</form>
-			<p role="status" class="said good">{done && <><span aria-hidden="true">✓</span> Accepted: {done.id
+			<p role="status" class="said good">{done && <><span aria-hidden="true">✓</span> Accepted: {'id' in done
 				? <a href={`#/tasks/${encodeURIComponent(done.id)}`}>{done.id}</a>
-				: `${done.accepted} tasks`}</>}</p>
+				: `${'accepted' in done ? done.accepted : 0} tasks`}</>}</p>
 			<p class="faint"><code>class</code> and <code>method</code> are required; also <code>param queue id retry delay run_at priority timeout expires_in unique retention callback meta</code>.</p>
 		</>
 	);

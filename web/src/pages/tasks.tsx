@@ -1,15 +1,17 @@
 import { useEffect, useState } from 'preact/hooks';
-import { call, get, query } from '../api';
+import { call, query } from '../api';
 import { may, type Live } from '../live';
 import { go } from '../route';
-import { errorKinds, taskStates, type Bulk, type Task, type TaskPage } from '../types';
+import { TaskState, type Filter as FilterBody, type Task, type Tasks as TaskPage } from '../schema';
 import { Ask, Empty, State, useAction, When } from '../ui';
-import { count } from '../words';
+import { count, errorKinds } from '../words';
 
 const pageSize = 50;
-const filterNames = ['state', 'queue', 'class', 'method', 'error_kind', 'error', 'created_after', 'created_before'];
+const filterNames = ['state', 'queue', 'class', 'method', 'error_kind', 'error', 'created_after', 'created_before', 'finished_after', 'finished_before'] as const;
+const times = ['created_after', 'created_before', 'finished_after', 'finished_before'] as const;
+const more = ['method', 'error_kind', 'error', ...times] as const;
 
-type Filter = Record<string, string>;
+type Filter = { [name in (typeof filterNames)[number]]?: string };
 
 function filterOf(parameters: URLSearchParams): Filter {
 	const filter: Filter = {};
@@ -38,22 +40,22 @@ function Filters({ filter, live }: { filter: Filter; live: Live }) {
 		const values: Filter = {};
 		for (const name of filterNames)
 			values[name] = String(form.get(name) ?? '').trim();
-		values.created_after = toUtc(values.created_after!);
-		values.created_before = toUtc(values.created_before!);
+		for (const name of times)
+			values[name] = toUtc(values[name]!);
 		go(`/tasks${query(values)}`);
 	};
 	const choose = (event: Event) => (event.currentTarget as HTMLSelectElement).form!.requestSubmit();
-	const [more, setMore] = useState(['method', 'error_kind', 'error', 'created_after', 'created_before'].some((name) => filter[name]));
+	const [opened, setOpened] = useState(more.some((name) => filter[name]));
 	return (
 		<form class="filters" onSubmit={apply} key={JSON.stringify(filter)} aria-label="Filter">
 			<label>State <select name="state" onChange={choose}>
-				<option value="">any</option>{taskStates.map((state) => <option key={state} selected={filter.state === state}>{state}</option>)}
+				<option value="">any</option>{TaskState.map((state) => <option key={state} selected={filter.state === state}>{state}</option>)}
 			</select></label>
 			<label>Queue <select name="queue" onChange={choose}>
 				<option value="">any</option>{(live.queues ?? []).map(({ name }) => <option key={name} selected={filter.queue === name}>{name}</option>)}
 			</select></label>
 			<label>Class <input name="class" defaultValue={filter.class} size={14} spellcheck={false} /></label>
-			<details open={more} onToggle={(event) => setMore(event.currentTarget.open)}>
+			<details open={opened} onToggle={(event) => setOpened(event.currentTarget.open)}>
 				<summary>More</summary>
 				<div class="filters">
 					<label>Method <input name="method" defaultValue={filter.method} size={14} spellcheck={false} /></label>
@@ -63,6 +65,8 @@ function Filters({ filter, live }: { filter: Filter; live: Live }) {
 					<label>Error says <input name="error" defaultValue={filter.error} size={18} spellcheck={false} /></label>
 					<label>Created after <input type="datetime-local" name="created_after" defaultValue={toLocal(filter.created_after)} /></label>
 					<label>Created before <input type="datetime-local" name="created_before" defaultValue={toLocal(filter.created_before)} /></label>
+					<label>Ended after <input type="datetime-local" name="finished_after" defaultValue={toLocal(filter.finished_after)} /></label>
+					<label>Ended before <input type="datetime-local" name="finished_before" defaultValue={toLocal(filter.finished_before)} /></label>
 				</div>
 			</details>
 			<button type="submit">Show</button>
@@ -93,10 +97,19 @@ interface Question {
 	more: boolean;
 }
 
-function bulkCall(verb: Question['verb'], filter: Filter, extra: Record<string, unknown>): Promise<Bulk> {
-	if (verb === 'retry')
-		return call<Bulk>('POST', '/v1/tasks/retry', { ...filter, ...extra });
-	return call<Bulk>('DELETE', `/v1/tasks${query({ ...filter, ...(extra as Record<string, string>) })}`);
+interface Report {
+	done: number;
+	matched: number;
+	next_cursor: string | null;
+}
+
+async function bulkCall(verb: Question['verb'], filter: Filter, extra: { dry_run?: boolean; cursor?: string }): Promise<Report> {
+	if (verb === 'retry') {
+		const report = await call('POST /v1/tasks/retry', {}, { ...filter, ...extra } as FilterBody);
+		return { done: report.retried, ...report };
+	}
+	const report = await call('DELETE /v1/tasks', { ...filter, ...extra });
+	return { done: report.deleted, ...report };
 }
 
 /** All that match, with the count first; one call does what it can and says where the next goes on. */
@@ -115,8 +128,8 @@ function BulkActions({ filter, changed }: { filter: Filter; changed: () => void 
 		let done = 0;
 		let cursor: string | null = null;
 		do {
-			const answer: Bulk = await bulkCall(verb, filter, cursor ? { cursor } : {});
-			done += answer.retried ?? answer.deleted ?? 0;
+			const answer: Report = await bulkCall(verb, filter, cursor ? { cursor } : {});
+			done += answer.done;
 			cursor = answer.next_cursor;
 		} while (cursor);
 		changed();
@@ -163,7 +176,7 @@ export function Tasks({ live, parameters }: { live: Live; parameters: URLSearchP
 	useEffect(() => { setCursors([]); setPage(null); }, [key]);
 	useEffect(() => {
 		let gone = false;
-		get<TaskPage>(`/v1/tasks${query({ ...filter, limit: pageSize, cursor: cursors.at(-1) })}`)
+		call('GET /v1/tasks', { ...filter, limit: pageSize, cursor: cursors.at(-1) })
 			.then((answer) => { if (!gone) { setPage(answer); setFault(''); } })
 			.catch((error: Error) => { if (!gone) setFault(error.message); });
 		return () => { gone = true; };

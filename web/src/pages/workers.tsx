@@ -1,7 +1,7 @@
-import { useState } from 'preact/hooks';
-import { call, path } from '../api';
-import { ask, may, type Live } from '../live';
-import type { Pool, Worker } from '../types';
+import { useEffect, useState } from 'preact/hooks';
+import { call } from '../api';
+import { ask, askPools, may, type Live } from '../live';
+import type { Pool, Worker } from '../schema';
 import { Ask, State, useAction, When } from '../ui';
 import { bytes, count, duration, heartbeat, lastExit, number } from '../words';
 
@@ -12,14 +12,19 @@ function PoolRow({ pool, act, busy }: { pool: Pool; act: (what: () => Promise<st
 		if (wanted === null)
 			return;
 		act(async () => {
-			await call('PATCH', path`/v1/pools/${pool.name}`, { workers: wanted });
-			await ask();
+			await call('PATCH /v1/pools/{pool}', { pool: pool.name }, { workers: wanted });
+			await Promise.all([ask(), askPools()]);
 			return `Pool ${pool.name} is to have ${count(wanted, 'worker')}.`;
 		});
 	};
+	const turn = () => act(async () => {
+		await call(pool.paused ? 'POST /v1/pools/{pool}/resume' : 'POST /v1/pools/{pool}/pause', { pool: pool.name });
+		await askPools();
+		return `Pool ${pool.name} is ${pool.paused ? 'resumed' : 'paused'}.`;
+	});
 	return (
 		<tr>
-			<th scope="row">{pool.name}</th>
+			<th scope="row">{pool.name} {pool.paused && <State of="paused" />}</th>
 			<td>{pool.kind}</td>
 			<td class="n">{pool.workers}</td>
 			<td class="n">{pool.busy}</td>
@@ -29,6 +34,7 @@ function PoolRow({ pool, act, busy }: { pool: Pool; act: (what: () => Promise<st
 				<input type="number" min={0} max={4096} value={wanted ?? pool.workers} aria-label={`Workers of pool ${pool.name}`}
 					onInput={(event) => setWanted(event.currentTarget.valueAsNumber)} />
 				<button type="submit" disabled={busy || wanted === null || Number.isNaN(wanted)}>Scale</button>
+				{pool.kind === 'tasks' && <button type="button" disabled={busy} onClick={turn} aria-label={`${pool.paused ? 'Resume' : 'Pause'} pool ${pool.name}`}>{pool.paused ? 'Resume' : 'Pause'}</button>}
 			</form></td>}
 		</tr>
 	);
@@ -78,6 +84,36 @@ function WorkerRow({ worker }: { worker: Worker }) {
 	);
 }
 
+/** How the slot's processes ended, as far back as it is known. */
+function Past({ pool, slot, restarts }: { pool: string; slot: string; restarts: number }) {
+	const [exits, setExits] = useState<NonNullable<Worker['exits']>>([]);
+	useEffect(() => {
+		call('GET /v1/workers/{pool}/{slot}', { pool, slot }).then((answer) => setExits(answer.exits ?? [])).catch(() => {});
+	}, [pool, slot, restarts]);
+	if (exits.length === 0)
+		return <p class="faint">It has not ended yet.</p>;
+	return (
+		<div class="wide" tabIndex={0} role="region" aria-label="Restarts">
+			<table>
+				<thead><tr><th scope="col" class="n">process</th><th scope="col">ended by</th><th scope="col">when</th><th scope="col" class="n">lived</th>
+					<th scope="col">task in hand</th><th scope="col">what it was doing</th></tr></thead>
+				<tbody>
+					{exits.map((exit) => (
+						<tr key={exit.incarnation}>
+							<th scope="row" class="n">{exit.incarnation}</th>
+							<td>{lastExit(exit)}</td>
+							<td><When at={exit.at} /></td>
+							<td class="n">{duration(exit.lived_seconds)}</td>
+							<td>{exit.task ? <a href={`#/tasks/${encodeURIComponent(exit.task)}`}>{exit.task}</a> : '–'}</td>
+							<td>{exit.evidence ? `${exit.evidence.state}${exit.evidence.syscall ? ` in ${exit.evidence.syscall}` : ''}, silent for ${duration(exit.evidence.silent_ms / 1000)}` : '–'}</td>
+						</tr>
+					))}
+				</tbody>
+			</table>
+		</div>
+	);
+}
+
 export function WorkerPage({ live, pool, slot }: { live: Live; pool: string; slot: string }) {
 	const [act, note, busy] = useAction();
 	const [asked, setAsked] = useState(false);
@@ -89,7 +125,7 @@ export function WorkerPage({ live, pool, slot }: { live: Live; pool: string; slo
 	const exit = worker.last_exit;
 	const restart = () => act(async () => {
 		setAsked(false);
-		await call('POST', path`/v1/workers/${pool}/${slot}/restart`);
+		await call('POST /v1/workers/{pool}/{slot}/restart', { pool, slot });
 		return 'It finishes its task and is replaced.';
 	});
 	return (
@@ -108,17 +144,13 @@ export function WorkerPage({ live, pool, slot }: { live: Live; pool: string; slo
 				<div><dt>restarts</dt><dd>{worker.restarts}</dd></div>
 			</dl>
 			{worker.task && <p>Runs <a href={`#/tasks/${encodeURIComponent(worker.task.id)}`}>{worker.task.class}.{worker.task.method}</a> for {duration(worker.task.running_seconds)}.</p>}
-			<h2>Last exit</h2>
-			{exit ? (
-				<>
-					<p><b>{lastExit(exit)}</b> <When at={exit.at} />{exit.detail && <>: {exit.detail}</>}
-						{exit.task && <>, with task <a href={`#/tasks/${encodeURIComponent(exit.task)}`}>{exit.task}</a></>}</p>
-					{exit.recent.length > 0 && <>
-						<h3>What it had run before</h3>
-						<ul>{exit.recent.map((task) => <li key={task.id}><a href={`#/tasks/${encodeURIComponent(task.id)}`}>{task.class}</a> {task.state} <When at={task.at} />, {duration(task.duration_seconds)}</li>)}</ul>
-					</>}
-				</>
-			) : <p class="faint">It has not ended yet.</p>}
+			{worker.state === 'parked' && exit?.detail && <p class="verdict bad"><strong><span aria-hidden="true">✕</span> It gave up:</strong> {exit.detail}</p>}
+			<h2>Restarts</h2>
+			<Past pool={pool} slot={slot} restarts={worker.restarts + (exit ? Date.parse(exit.at ?? '') : 0)} />
+			{exit && exit.recent.length > 0 && <>
+				<h2>What the last one had run before its end</h2>
+				<ul class="recent">{exit.recent.map((task) => <li key={task.id}><State of={task.state} /> <a href={`#/tasks/${encodeURIComponent(task.id)}`}>{task.id}</a> {task.class} <When at={task.at} />, {duration(task.duration_seconds)}</li>)}</ul>
+			</>}
 			{asked && <Ask title={`Restart worker ${pool}/${slot}?`} yes="Restart" onNo={() => setAsked(false)} onYes={restart}>
 				<p>It takes no new task, finishes the one in hand, and a new process takes its slot.</p></Ask>}
 		</>
