@@ -209,6 +209,21 @@ static void check_scheduler(const struct scoreboard *scoreboard, struct checks *
 			(int)((clock_mono_ns() - done_at) / CLOCK_NS_PER_S));
 }
 
+/* Said, but no reason to take this node out of service: what held before still holds. */
+static void check_config(const struct node *node, struct checks *checks)
+{
+	const struct scoreboard_header *header = node->scoreboard->header;
+
+	for (size_t pool = 0; pool < node->config->pool_count; pool++)
+		if (scoreboard_roll_is_stopped(node->scoreboard, pool))
+			warn(checks, CHECK_CONFIG,
+				"the roll of pool %s was stopped: its replaced workers fail more than the old ones, "
+				"which go on; mend the cause and reload again",
+				node->config->pools[pool].name);
+	if (header->config_error[0] != '\0')
+		warn(checks, CHECK_CONFIG, "the last reload was refused: %s", header->config_error);
+}
+
 void health_ready(struct request *request)
 {
 	struct api *api = request->api;
@@ -221,9 +236,7 @@ void health_ready(struct request *request)
 	check_workers(api->node, &checks);
 	check_scheduler(scoreboard, &checks);
 	const char *failure = scoreboard->header->stage == STAGE_RUN ? first_failure(&checks) : "the node is stopping";
-	/* Said, but no reason to take this node out of service: what held before still holds. */
-	if (scoreboard->header->config_error[0])
-		fail(&checks, CHECK_CONFIG, "the last reload was refused: %s", scoreboard->header->config_error);
+	check_config(api->node, &checks);
 	if (!failure) {
 		answer_json(request, 200, json_pack("{s:o}", "checks", checks_json(&checks)));
 		return;

@@ -73,6 +73,17 @@ static void write_restarts(struct buffer *text, const struct node *node)
 				scoreboard_reason_name((enum scoreboard_reason)reason));
 }
 
+static void write_stopped_rolls(struct buffer *text, const struct node *node)
+{
+	static const char name[] = "muster_roll_stopped";
+
+	metric_head(text, name, "gauge",
+		"1 where a roll was stopped since the replaced workers failed more than the old ones");
+	for (size_t pool = 0; pool < node->config->pool_count; pool++)
+		metric_value(text, name, scoreboard_roll_is_stopped(node->scoreboard, pool), "pool",
+			node->config->pools[pool].name);
+}
+
 static void write_refused(struct buffer *text, const struct scoreboard *scoreboard)
 {
 	static const char name[] = "muster_leases_refused_total";
@@ -91,5 +102,6 @@ void metrics_write_herd(struct buffer *text, const struct node *node)
 	write_each(text, node, "muster_worker_heartbeat_age_seconds", "Time since a worker's last beat", beat_age);
 	write_each(text, node, "muster_worker_resident_bytes", "Resident memory of a worker", resident);
 	write_restarts(text, node);
+	write_stopped_rolls(text, node);
 	write_refused(text, node->scoreboard);
 }

@@ -328,6 +328,14 @@ static inline uint32_t scoreboard_low(uint64_t pair)
 	return (uint32_t)pair;
 }
 
+/* Whether the roll to the present configuration was stopped in the pool; it holds until the next configuration. */
+static inline bool scoreboard_roll_is_stopped(const struct scoreboard *scoreboard, size_t pool)
+{
+	const uint32_t generation = scoreboard->header->config_generation;
+
+	return generation != 0 && scoreboard->header->roll_stopped[pool] == generation;
+}
+
 /* Whether an order to end a task, as a row has it, names the task with that serial. */
 static inline bool scoreboard_order_names(uint64_t order, uint32_t serial)
 {

@@ -216,7 +216,7 @@ static bool is_stopped(const struct node *node, int pool, const struct pool_roll
 {
 	struct scoreboard_header *header = node->scoreboard->header;
 
-	if (header->roll_stopped[pool] == header->config_generation)
+	if (scoreboard_roll_is_stopped(node->scoreboard, (size_t)pool))
 		return true;
 	if (!policy_stops_roll(&roll->fresh, &roll->old))
 		return false;

@@ -261,6 +261,8 @@ def test_a_roll_whose_replacements_crash_more_than_the_old_ones_did_stops(muster
         ids.extend(m.submit_many([{"class": "Version", "method": "tell"}] * 4))
         return m.log_lines("roll stopped", "pool=default")
     until(stopped, 20, "the roll stops")
+    assert "the roll of pool default was stopped" in m.get("/readyz").json["checks"]["config"]
+    assert m.metrics().value("muster_roll_stopped", pool="default") == 1
     left = set(pids(m)) & set(old)  # three, unless the machine was so slow that a replacement lived long enough to be believed
     assert left
     stays(lambda: left <= set(pids(m)), 1.0, "the others are left alone")
@@ -271,6 +273,7 @@ def test_a_roll_whose_replacements_crash_more_than_the_old_ones_did_stops(muster
     rolled(m, old)
     for id_ in m.submit_many([{"class": "Version", "method": "tell"}] * 20):
         assert m.wait_task(id_)["result"] == 2
+    assert m.get("/readyz").json["checks"]["config"] == "ok" and m.metrics().value("muster_roll_stopped", pool="default") == 0
 
 
 def test_kills_from_outside_do_not_stop_a_roll(muster):
