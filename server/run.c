@@ -186,8 +186,10 @@ static void host_child(void *context, pid_t pid)
 	struct worker *worker = context;
 
 	worker->area->child = pid;
-	if (pid > 0)
-		worker->last_child = pid;
+	if (pid == 0)
+		return;
+	worker->last_child = pid;
+	usage_begin_program(&worker->usage, pid, clock_mono_ns());
 }
 
 /* A dead task may be told to run again; what is over for good needs nothing more. What cannot be deleted goes by itself. */

@@ -53,6 +53,15 @@ def count_to(task, path, top):
     return at
 
 
+def save_and_wait(task, state):
+    """The first execution never ends."""
+    if task["saved"] is None:
+        say(save=state)
+        say(progress=50)
+        time.sleep(1000)
+    return task["saved"]
+
+
 def beats(ms, every):
     until = time.monotonic() + ms / 1000
     while time.monotonic() < until:
@@ -123,6 +132,15 @@ def grow(mib):
     HOARD.append(b"x" * (mib << 20))
 
 
+def burn(ms, mib):
+    """So much CPU time, with so much memory in use meanwhile and given back then."""
+    held = b"x" * (mib << 20)
+    until = time.process_time() + ms / 1000
+    while time.process_time() < until:
+        pass
+    del held
+
+
 METHODS = {
     "noop": lambda task: None,
     "add": lambda task, a, b: a + b,
@@ -145,16 +163,21 @@ METHODS = {
     "write_then_answer": lambda task, text: write(text),
     "in_pieces": lambda task: in_pieces() or told(),
     "answer_and_end": lambda task: (say(ok="last words"), os._exit(0)),
-    "answer_twice": lambda task: say(ok=1),
+    "answer_twice": lambda task: write('{"ok": 1}\n{"ok": 2}\n') or told(),
     "late": lambda task: (say(id="another", ok="late"), "in time")[1],
     "flood": lambda task, what, count: flood(what, count),
     "grow": lambda task, mib, ms=0: grow(mib) or time.sleep(ms / 1000),
+    "burn": lambda task, ms, mib: burn(ms, mib),
+    "burn_and_die": lambda task, ms, mib: (burn(ms, mib), os.kill(os.getpid(), signal.SIGKILL)),
+    "burn_in_a_child": lambda task, ms: subprocess.run([sys.executable, "-c", f"import time\nwhile time.process_time() < {ms / 1000}: pass"],
+                                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, check=True) and None,
     "orphans": lambda task, count: [subprocess.run(["sh", "-c", "true & exit"], stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
                                     for _ in range(count)] and None,
     "close_output": lambda task: close_output(),
     "close_input": lambda task: close_input(),
     "push": lambda task, document: say(push=document),
     "save": lambda task, size: say(save="x" * size),
+    "save_and_wait": save_and_wait,
     "count_to": count_to,
     "big": lambda task, size: "x" * size,
     "length": lambda task, text: len(text),

@@ -146,13 +146,19 @@ def test_what_is_saved_reaches_the_next_execution(muster, folder):
     assert_worker_lives(m, before)
 
 
-def test_what_is_saved_survives_the_worker_too(muster, folder):
+def test_what_is_saved_survives_the_worker_too(muster):
+    m = muster(config(heartbeat_timeout="60s"))
+    id_ = m.submit("Actor", "save_and_wait", {"at": 7})
+    until(lambda: (m.task(id_)["progress"] or {}).get("percent") == 50, what="it has saved")
+    assert m.kill_worker(0, task=id_)
+    task = m.wait_task(id_)
+    assert (task["result"], task["crashes"], task["attempts"]) == ({"at": 7}, 1, 1)
+
+
+def test_what_an_earlier_task_of_the_same_id_has_saved_is_not_handed_over(muster):
     m = muster(config())
-    id_ = m.submit("Actor", "task", 1)
-    assert m.wait_task(id_)["result"]["saved"] is None
-    m.redis.set("{muster}:saved:mine", "0 [1]")  # of an earlier task with the same id
-    m.submit("Actor", "retry", "once", id="mine", retry=2)
-    assert m.wait_task("mine")["state"] == "dead"
+    m.redis.set("{muster}:saved:mine", '0 {"at": 7}')
+    assert m.run("Actor", "task", id="mine")["result"]["saved"] is None
 
 
 def test_more_than_64_kib_cannot_be_saved(muster):

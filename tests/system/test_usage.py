@@ -2,7 +2,7 @@
 
 import pytest
 
-from harness import LIST, MUSTERD, module, until
+from harness import LIST, MUSTERD, REPO, module, until
 
 ONE = {"pools": [{"name": "default", "workers": 1, "queues": {"default": 1, LIST: 1}}],
        "handlers": [{"class": "Probe", "module": module("probe")}, {"class": "Demo", "module": "demo.so"}]}
@@ -22,6 +22,40 @@ def test_cpu_time_and_peak_memory_are_the_task_s_own(muster):
 def test_waiting_costs_time_and_no_cpu(muster):
     m = muster(ONE)
     assert m.run("Demo", "sleep", 300)["usage"]["cpu_ms"] < 100
+
+
+def by_a_program(muster):
+    actor = ["/usr/bin/python3", str(REPO / "tests" / "children" / "actor.py")]
+    return muster({"pools": [{"name": "default", "workers": 1}], "handlers": [{"class": "Actor", "exec": actor}]})
+
+
+def test_what_a_program_costs_is_its_task_s(muster):
+    m = by_a_program(muster)
+    m.run("Actor", "noop")  # pays for the interpreter's start
+    light = m.run("Actor", "burn", 20, 0)["usage"]
+    heavy = m.run("Actor", "burn", 200, 50)["usage"]
+    after = m.run("Actor", "burn", 20, 0)["usage"]
+    assert 18 <= light["cpu_ms"] < 190 < heavy["cpu_ms"] < 400 and 18 <= after["cpu_ms"] < 190
+    assert heavy["peak_rss_bytes"] - light["peak_rss_bytes"] > 45 * MIB < heavy["peak_rss_bytes"] - after["peak_rss_bytes"]
+    assert m.run("Actor", "burn_in_a_child", 200)["usage"]["cpu_ms"] >= 180  # known in hundredths of a second
+
+
+def test_what_a_program_costs_that_dies_is_known_too(muster):
+    m = by_a_program(muster)
+    id_ = m.submit("Actor", "burn_and_die", 200, 50)
+    task = m.wait_task(id_)
+    assert task["error"]["kind"] == "crash" and task["usage"]["cpu_ms"] > 190
+    assert task["usage"]["peak_rss_bytes"] > 50 * MIB
+
+
+def test_a_program_for_one_task_is_all_that_task_s(muster, folder):
+    script = folder / "burn.py"
+    script.write_text("import time\nheld = b'x' * (50 << 20)\nwhile time.process_time() < 0.2: pass\n")
+    m = muster({"pools": [{"name": "default", "workers": 1}],
+                "handlers": [{"class": "Once", "exec": ["/usr/bin/python3", str(script)], "mode": "once"}]})
+    for _ in range(2):
+        usage = m.run("Once", "burn")["usage"]
+        assert 190 < usage["cpu_ms"] < 400 and 50 * MIB < usage["peak_rss_bytes"] < 120 * MIB
 
 
 def test_failures_have_it_too_and_short_tasks_do_not(muster):
