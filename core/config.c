@@ -224,14 +224,19 @@ static const json_t *find_origin(const struct loading *loading, const char *poin
 	return origin;
 }
 
-static void append_line(struct buffer *text, const struct loading *loading, const struct schema_fault *fault)
+static void append_origin(struct buffer *text, const struct loading *loading, const char *pointer)
 {
-	const json_t *origin = find_origin(loading, fault->pointer);
+	const json_t *origin = find_origin(loading, pointer);
 
 	if (json_is_string(origin))
 		buffer_append_format(text, "%s: ", json_string_value(origin));
 	else if (json_is_integer(origin))
 		buffer_append_format(text, "%s:%d: ", loading->path, (int)json_integer_value(origin));
+}
+
+static void append_line(struct buffer *text, const struct loading *loading, const struct schema_fault *fault)
+{
+	append_origin(text, loading, fault->pointer);
 	buffer_append_text(text, fault->detail);
 }
 
@@ -279,6 +284,38 @@ static int keep_warnings(const struct loading *loading, struct config *config)
 	return 0;
 }
 
+/* For what is found out about code later. */
+static int keep_origin(
+	const struct loading *loading, const char *list, size_t index, const char *member, char **ret_origin)
+{
+	_cleanup_(buffer_fini) struct buffer text;
+	char pointer[64];
+
+	buffer_init(&text, DETAILS_MAX);
+	(void)snprintf(pointer, sizeof pointer, "/%s/%zu/%s", list, index, member);
+	append_origin(&text, loading, pointer);
+	if (text.status == 0 && text.length > 0)
+		*ret_origin = buffer_take(&text);
+	return text.status;
+}
+
+static int keep_origins(const struct loading *loading, struct config *config)
+{
+	int status = 0;
+
+	for (size_t i = 0; status == 0 && i < config->handler_count; i++) {
+		struct config_handler *handler = &config->handlers[i];
+		status = keep_origin(
+			loading, "handlers", i, handler->program.argv.count > 0 ? "exec" : "module", &handler->origin);
+	}
+	for (size_t i = 0; status == 0 && i < config->pool_count; i++) {
+		struct config_pool *pool = &config->pools[i];
+		status = keep_origin(
+			loading, "pools", i, pool->program.argv.count > 0 ? "exec" : "service", &pool->origin);
+	}
+	return status;
+}
+
 /* ---- loading ---- */
 
 static int resolve(struct loading *loading, const char *module_dir, struct config *config)
@@ -307,7 +344,10 @@ static int resolve(struct loading *loading, const char *module_dir, struct confi
 		return context.status;
 	if (loading->faults.lost || loading->warnings.lost)
 		return -ENOMEM;
-	return loading->faults.count > 0 ? -EINVAL : keep_warnings(loading, config);
+	if (loading->faults.count > 0)
+		return -EINVAL;
+	status = keep_warnings(loading, config);
+	return status == 0 ? keep_origins(loading, config) : status;
 }
 
 static int load(
@@ -378,11 +418,13 @@ void config_free(struct config *config)
 	for (size_t i = 0; i < config->pool_count; i++) {
 		free(config->pools[i].queues);
 		free(config->pools[i].service_module);
+		free(config->pools[i].origin);
 	}
 	for (size_t i = 0; i < config->queue_count; i++)
 		free(config->queues[i].list);
 	for (size_t i = 0; i < config->handler_count; i++) {
 		free(config->handlers[i].caller);
+		free(config->handlers[i].origin);
 		json_decref(config->handlers[i].caller_options);
 	}
 	for (size_t i = 0; i < config->warning_count; i++)

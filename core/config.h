@@ -114,6 +114,7 @@ struct config_pool {
 	int64_t roll_share;   /* percent of its workers that a roll replaces at a time, at least one */
 	bool removed;         /* a reload took it away: it keeps its position, and is to have no workers */
 	json_t *queues_value; /* `queues` as an object: name → weight */
+	char *origin;         /* "FILE:LINE: ", for a sentence about its service; NULL: it stands in no file */
 };
 
 struct config_handler {
@@ -128,6 +129,7 @@ struct config_handler {
 	int mode;                      /* enum config_mode */
 	int64_t concurrency;           /* tasks that one child runs at a time */
 	struct schema_strings redact;  /* JSON pointers to what of a document is never shown (core/redact.h) */
+	char *origin;                  /* "FILE:LINE: ", for a sentence about its code; NULL: it stands in no file */
 };
 
 struct config_token { /* who may call the API */

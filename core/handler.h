@@ -76,7 +76,8 @@ void handlers_exiting(struct handlers *handlers);
 
 /* For --check: loads every declared handler and every pool's service, without starting it, in a child process of its own each, so that one that
  * crashes or hangs while loading is a sentence like the others. Only where there are no threads: it forks.
- * Returns 0, or -EINVAL with the faults in `error`, one line each, as many as fit. */
+ * Returns 0, or -EINVAL with the faults in `error`, one line each, as many as fit, with
+ * the place in the file. */
 int handlers_check(const struct config *config, struct error *error);
 
 #endif

@@ -67,6 +67,7 @@ static const struct handler_host no_host = {
 /* What is loaded, for a handler or for a pool's service. */
 struct subject {
 	const char *name, *code; /* for sentences: its class, its file or program */
+	const char *origin;      /* what they begin with; NULL: nothing */
 	const struct config_handler *handler;
 	const struct config_pool *pool; /* of a service; NULL: it is a handler */
 };
@@ -144,10 +145,10 @@ static int check_subject(const struct subject *subject, struct verdict *verdict,
 	return 0;
 }
 
-static void add_line(struct error *faults, size_t *length, const struct error *line)
+static void add_line(struct error *faults, size_t *length, const char *origin, const struct error *line)
 {
-	int written = snprintf(
-		faults->text + *length, sizeof faults->text - *length, "%s%s", *length > 0 ? "\n" : "", line->text);
+	int written = snprintf(faults->text + *length, sizeof faults->text - *length, "%s%s%s", *length > 0 ? "\n" : "",
+		origin != NULL ? origin : "", line->text);
 
 	if (written > 0 && (size_t)written < sizeof faults->text - *length)
 		*length += (size_t)written;
@@ -176,15 +177,17 @@ static void check_one(struct checking *checking, const struct subject *subject)
 	if (check_subject(subject, checking->verdict, &line) == 0)
 		return;
 	checking->status = -EINVAL;
-	add_line(&checking->faults, &checking->length, &line);
+	add_line(&checking->faults, &checking->length, subject->origin, &line);
 }
 
 static void check_all(struct checking *checking, const struct config *config)
 {
 	for (size_t i = 0; i < config->handler_count; i++) {
 		const struct config_handler *handler = &config->handlers[i];
-		check_one(checking,
-			&(struct subject){.name = handler->class, .code = code_of(handler), .handler = handler});
+		check_one(checking, &(struct subject){.name = handler->class,
+					    .code = code_of(handler),
+					    .origin = handler->origin,
+					    .handler = handler});
 	}
 	for (size_t i = 0; i < config->pool_count; i++) {
 		const struct config_pool *pool = &config->pools[i];
@@ -192,6 +195,7 @@ static void check_all(struct checking *checking, const struct config *config)
 			check_one(checking, &(struct subject){.name = pool->name,
 						    .code = pool->service_module != NULL ? pool->service_module
 											 : pool->program.argv.items[0],
+						    .origin = pool->origin,
 						    .pool = pool});
 	}
 }

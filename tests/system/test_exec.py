@@ -4,13 +4,14 @@ end, each a clear one, and its worker lives."""
 import json
 import os
 import pwd
+import re
 import shutil
 import signal
 import time
 
 import pytest
 
-from harness import REPO, PidFd, alive, all_processes, bound, status_of, until
+from harness import REPO, PidFd, alive, all_processes, bound, run_musterd, status_of, until
 
 ACTOR = ["/usr/bin/python3", str(REPO / "tests" / "children" / "actor.py")]
 
@@ -392,6 +393,15 @@ def test_what_is_wrong_with_it_is_said_by_check(make, handler, sentence):
     m.spawn()
     assert m.exit_code() == 78
     assert sentence in m.log()
+
+
+@pytest.mark.parametrize("text, line", [
+    ("handlers:\n  - class: X\n    exec:\n      - no-such-thing\n", 4),
+    ("handlers:\n  - {class: Demo, module: demo.so}\n  - {class: X, exec: [/no-such-thing], mode: once}\n", 4),
+    ("pools:\n  - name: feeders\n    kind: service\n    exec: [no-such-thing]\n", 5)])
+def test_check_names_the_line_of_a_program_that_is_missing(text, line):
+    done = run_musterd("--check", text="user: root\n" + text)
+    assert done.code == 78 and re.search(rf"^musterd: \S+/muster\.yaml:{line}: .*no-such-thing", done.err, re.M), done
 
 
 def test_check_takes_a_right_one(make):
