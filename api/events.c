@@ -261,11 +261,21 @@ static void tell_active(struct api *api, const struct roll_worker *worker, const
 	append_task(events, data, NULL, current->class, "active");
 }
 
+/* All that have begun after the one with that serial. */
+static void tell_begun(struct api *api, const struct roll_worker *worker, uint32_t seen)
+{
+	const struct scoreboard_area *area = scoreboard_area(api->node->scoreboard, worker->row);
+	struct scoreboard_current current;
+
+	for (unsigned i = 0; i < SCOREBOARD_BATCH; i++)
+		if (scoreboard_read_position(area, i, &current) && (int32_t)(current.serial - seen) > 0)
+			tell_active(api, worker, &current);
+}
+
 static void look_at_worker(struct api *api, unsigned row, int64_t now, bool tells)
 {
 	struct events *events = &api->events;
 	const struct scoreboard_area *area = scoreboard_area(api->node->scoreboard, row);
-	struct scoreboard_current current;
 	struct roll_worker worker;
 
 	if (!roll_look(api->node, row, now, &worker))
@@ -275,9 +285,9 @@ static void look_at_worker(struct api *api, unsigned row, int64_t now, bool tell
 			     (uint32_t)worker.state != events->seen[row].state;
 	if (tells && changed)
 		tell_worker(api, &worker);
-	if (tells && serial != 0 && (changed || serial != events->seen[row].serial) &&
-		scoreboard_read_current(area, &current))
-		tell_active(api, &worker, &current);
+	if (tells && serial != 0 && (changed || serial != events->seen[row].serial))
+		tell_begun(api, &worker,
+			worker.incarnation == events->seen[row].incarnation ? events->seen[row].serial : 0);
 	events->seen[row].incarnation = worker.incarnation;
 	events->seen[row].state = (uint32_t)worker.state;
 	events->seen[row].serial = serial;

@@ -120,15 +120,20 @@ static bool is_element_of(const char element[TASK_ELEMENT_MAX], const char *id, 
 	return strncmp(element, id, length) == 0 && (element[length] == '\0' || element[length] == '~');
 }
 
+static bool was_started(uint32_t claim)
+{
+	return claim == CLAIM_RUNNING || claim == CLAIM_DONE || claim == CLAIM_KEPT || claim == CLAIM_ABORTED;
+}
+
 static bool stands_in_outbox(const struct scoreboard_outbox *outbox, uint32_t incarnation, const char *id)
 {
 	size_t length = strlen(id);
-	uint32_t started = outbox->started;
+	uint32_t n = outbox->n;
 
 	if (scoreboard_low(outbox->owner) != incarnation)
 		return false;
-	for (uint32_t i = 0; i < started && i < SCOREBOARD_BATCH; i++)
-		if (is_element_of(outbox->element[i], id, length))
+	for (uint32_t i = 0; i < n && i < SCOREBOARD_BATCH; i++)
+		if (was_started(outbox->claim[i]) && is_element_of(outbox->element[i], id, length))
 			return true;
 	return false;
 }
@@ -141,10 +146,8 @@ static bool look_for(const struct scoreboard *scoreboard, unsigned row, const ch
 
 	if (scoreboard_life(scoreboard, row, &task.incarnation, NULL) != LIFE_ALIVE)
 		return false;
-	/* The serial first: if the worker goes on in between, the pair names an execution that is over, not another's. */
-	uint32_t serial = area->serial;
-	if (scoreboard_read_current(area, &current) && strncmp(current.id, id, sizeof current.id) == 0) {
-		task.serial = serial;
+	if (scoreboard_find_current(area, id, &current)) {
+		task.serial = current.serial;
 		task.started_ms = current.started_ms;
 		task.progress = current.progress;
 		memcpy(task.note, current.note, sizeof task.note);

@@ -131,7 +131,7 @@ static json_t *worker_json(const struct node *node, const struct roll_worker *wo
 	bool beats = worker->beat_age_s >= 0;
 	int64_t resident = roll_resident_bytes(scoreboard, worker);
 
-	return json_pack("{s:s, s:i, s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "pool",
+	return json_pack("{s:s, s:i, s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:i}", "pool",
 		node->config->pools[worker->pool].name, "slot", worker->slot, "pid",
 		null_or_integer(worker->pid > 0, worker->pid), "state", roll_state_name(worker->state),
 		"heartbeat_age_seconds", null_or_real(beats, worker->beat_age_s), "promise_seconds",
@@ -139,7 +139,8 @@ static json_t *worker_json(const struct node *node, const struct roll_worker *wo
 		null_or_real(worker->uptime_s >= 0, worker->uptime_s), "restarts",
 		(json_int_t)scoreboard_restarts(scoreboard, worker->row), "last_exit",
 		last_exit_json(scoreboard, worker), "tasks", tasks_json(node->config, area), "rss_bytes",
-		null_or_integer(resident >= 0, resident), "task", current_json(area, worker, now_mono_ns));
+		null_or_integer(resident >= 0, resident), "task", current_json(area, worker, now_mono_ns), "in_hand",
+		worker->pid > 0 ? (int)area->in_task : 0);
 }
 
 void workers_list(struct request *request)

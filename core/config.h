@@ -20,8 +20,9 @@
 enum {
 	CONFIG_QUEUES_MAX = 128,
 	CONFIG_POOLS_MAX = 64,
-	CONFIG_WORKERS_MAX = 4000, /* over all pools */
-	CONFIG_NAME_MAX = 64,      /* characters of a queue's, pool's or namespace's name: letters, digits, _ . - */
+	CONFIG_WORKERS_MAX = 4000,    /* over all pools */
+	CONFIG_CONCURRENCY_MAX = 512, /* tasks of one worker at a time */
+	CONFIG_NAME_MAX = 64,         /* characters of a queue's, pool's or namespace's name: letters, digits, _ . - */
 	CONFIG_LISTEN_MAX = 16,
 	CONFIG_TOKENS_MAX = 256,
 };

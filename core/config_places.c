@@ -364,6 +364,40 @@ static void check_code(struct config_context *context, size_t index)
 		config_check_caller(context, handler, pointer);
 }
 
+static bool is_php_adapter(const char *argument)
+{
+	static const char name[] = "muster.php";
+	const char *last = strrchr(argument, '/');
+
+	return strcmp(last != NULL ? last + 1 : argument, name) == 0;
+}
+
+/* Several tasks at a time: who cannot, and why. NULL: it can, or it is to be seen when it is loaded. */
+static const char *refuses_several(const struct config_handler *handler)
+{
+	if (handler->module != NULL || handler->url != NULL)
+		return "above 1 is for programs (\"exec\")";
+	if (handler->mode == CONFIG_MODE_ONCE)
+		return "above 1 is for mode persistent: with mode once there is a process for each task, in as many "
+		       "workers as "
+		       "the pool has";
+	for (size_t i = 0; i < handler->program.argv.count; i++)
+		if (is_php_adapter(handler->program.argv.items[i]))
+			return "above 1 is not for PHP, which runs one task at a time: let the pool have more workers";
+	return NULL;
+}
+
+static void check_concurrency(struct config_context *context, size_t index)
+{
+	const struct config_handler *handler = &context->config->handlers[index];
+	const char *why = handler->concurrency > 1 ? refuses_several(handler) : NULL;
+	char pointer[POINTER_MAX];
+
+	(void)snprintf(pointer, sizeof pointer, "/handlers/%zu/concurrency", index);
+	if (why != NULL)
+		schema_fault(context->faults, pointer, "\"concurrency\" %s", why);
+}
+
 static void check_handler(struct config_context *context, size_t index)
 {
 	struct config_handler *handlers = context->config->handlers;
@@ -380,6 +414,7 @@ static void check_handler(struct config_context *context, size_t index)
 			schema_fault(context->faults, pointer, "\"class\": the class \"%.128s\" is there twice",
 				handlers[i].class);
 	check_code(context, index);
+	check_concurrency(context, index);
 }
 
 /* ---- all together ---- */

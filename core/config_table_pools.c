@@ -28,11 +28,6 @@ static int check_pointers(const json_t *value, struct error *error)
 	return 0;
 }
 
-static int check_concurrency(const json_t *value, struct error *error)
-{
-	return json_integer_value(value) == 1 ? 0 : error_set(error, -EINVAL, "above 1 is not available yet");
-}
-
 static int check_object(const json_t *value, struct error *error)
 {
 	if (json_is_null(value) || json_is_object(value))
@@ -205,9 +200,8 @@ static const struct schema_member handler_members[] = {
 		.offset = offsetof(struct config_handler, concurrency),
 		.fallback = "1",
 		.minimum = 1,
-		.maximum = 1000,
-		.check = check_concurrency,
-		.help = "Tasks that one child runs at a time."},
+		.maximum = CONFIG_CONCURRENCY_MAX,
+		.help = "Tasks that one worker runs at a time, told apart by their ids: mode persistent."},
 	{.name = "redact",
 		.type = SCHEMA_STRINGS,
 		.offset = offsetof(struct config_handler, redact),

@@ -160,7 +160,7 @@ static enum exec_heard hear_lines(struct exec_child *child, struct exec_talk *ta
 	return heard;
 }
 
-enum exec_heard exec_child_hear(struct exec_child *child, struct exec_talk *talk, struct error *error)
+enum exec_heard exec_child_read(struct exec_child *child, struct error *error)
 {
 	if (child->program.out < 0)
 		return EXEC_CLOSED;
@@ -176,7 +176,14 @@ enum exec_heard exec_child_hear(struct exec_child *child, struct exec_talk *talk
 		io_close(&child->program.out);
 		return EXEC_CLOSED;
 	}
-	return hear_lines(child, talk, error);
+	return EXEC_GOES_ON;
+}
+
+enum exec_heard exec_child_hear(struct exec_child *child, struct exec_talk *talk, struct error *error)
+{
+	enum exec_heard heard = exec_child_read(child, error);
+
+	return heard == EXEC_GOES_ON ? hear_lines(child, talk, error) : heard;
 }
 
 enum exec_heard exec_child_hear_last(struct exec_child *child, struct exec_talk *talk, struct error *error)

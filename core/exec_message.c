@@ -208,19 +208,55 @@ static enum exec_heard complain(const char *line, size_t length, const char *why
 	return EXEC_WRONG;
 }
 
+/* Returns EXEC_GOES_ON with the object, which the caller owns, or EXEC_WRONG. */
+static enum exec_heard read_message(const char *line, size_t length, json_t **ret_message, struct error *error)
+{
+	struct error why = {""};
+	json_t *message;
+
+	if (document_parse(line, length, DOCUMENT_LENIENT, &message, &why) < 0)
+		return complain(line, length, why.text, error);
+	if (!json_is_object(message)) {
+		json_decref(message);
+		return complain(line, length, "no object", error);
+	}
+	*ret_message = message;
+	return EXEC_GOES_ON;
+}
+
+enum exec_heard exec_message_hear_any(struct exec_talk *(*find)(void *context, const char *id), void *context,
+	const char *line, size_t length, struct exec_talk **ret_talk, struct error *error)
+{
+	struct error why = {""};
+	json_t *message;
+
+	*ret_talk = NULL;
+	if (length == 0)
+		return EXEC_GOES_ON;
+	enum exec_heard heard = read_message(line, length, &message, error);
+	if (heard == EXEC_WRONG)
+		return heard;
+	const char *id = json_string_value(json_object_get(message, "id"));
+	*ret_talk = id != NULL ? find(context, id) : NULL;
+	if (id == NULL)
+		heard = complain(line, length, "no \"id\", with a concurrency above 1", error);
+	else if (*ret_talk != NULL && (heard = hear_words(*ret_talk, message, &why)) == EXEC_WRONG)
+		(void)complain(line, length, why.text, error);
+	json_decref(message);
+	return heard;
+}
+
 enum exec_heard exec_message_hear(struct exec_talk *talk, const char *line, size_t length, struct error *error)
 {
 	struct error why = {""};
 	json_t *message;
-	enum exec_heard heard = EXEC_GOES_ON;
 
 	if (length == 0)
 		return EXEC_GOES_ON;
-	if (document_parse(line, length, DOCUMENT_LENIENT, &message, &why) < 0)
-		return complain(line, length, why.text, error);
-	if (!json_is_object(message))
-		heard = complain(line, length, "no object", error);
-	else if (!is_about_another(talk, message) && (heard = hear_words(talk, message, &why)) == EXEC_WRONG)
+	enum exec_heard heard = read_message(line, length, &message, error);
+	if (heard == EXEC_WRONG)
+		return heard;
+	if (!is_about_another(talk, message) && (heard = hear_words(talk, message, &why)) == EXEC_WRONG)
 		(void)complain(line, length, why.text, error);
 	json_decref(message);
 	return heard;

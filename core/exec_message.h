@@ -27,4 +27,9 @@ enum exec_heard {
 /* A line without its break. What is about another task is passed over. */
 enum exec_heard exec_message_hear(struct exec_talk *talk, const char *line, size_t length, struct error *error);
 
+/* The same where several run: `find` tells whose the id is that each line must have (NULL: a task's that is over, which is
+ * passed over). *ret_talk is whose the line was; NULL: nobody's. */
+enum exec_heard exec_message_hear_any(struct exec_talk *(*find)(void *context, const char *id), void *context,
+	const char *line, size_t length, struct exec_talk **ret_talk, struct error *error);
+
 #endif

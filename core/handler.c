@@ -10,7 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static const struct handler_kind *const kinds[] = {&handler_kind_module, &handler_kind_exec, &handler_kind_once};
+static const struct handler_kind *const kinds[] = {
+	&handler_kind_module, &handler_kind_exec, &handler_kind_exec_several, &handler_kind_once};
 
 struct entry {
 	const struct config_handler *config;
@@ -28,6 +29,7 @@ struct handlers {
 	/* Whose method is running. Writer: the first thread; the second one reads it. Release and acquire are enough: they
 	 * publish one task, and no decision compares this word with another. */
 	_Atomic(struct entry *) running;
+	struct entry *several; /* whose errands may be begun; NULL: nobody's */
 };
 
 /* ---- results ---- */
@@ -199,6 +201,19 @@ static void bound_result(const struct handlers *handlers, struct handler_result 
 			"the result has %zu bytes, and limits.result is %zu", length, handlers->result_max);
 }
 
+/* Of one that runs several at a time: just one. */
+static void run_alone(struct handlers *handlers, struct entry *entry, const struct handler_task *task,
+	struct handler_result *ret_result)
+{
+	struct handler_errand errand = {.task = *task, .host = *handlers->host};
+
+	result_init(&errand.result);
+	entry->kind->begin(entry->handler, &errand);
+	while (errand.state == ERRAND_RUNS)
+		entry->kind->attend(entry->handler, INT64_MAX);
+	*ret_result = errand.result;
+}
+
 int handlers_run(struct handlers *handlers, const struct handler_task *task, struct handler_result *ret_result,
 	struct error *error)
 {
@@ -218,10 +233,70 @@ int handlers_run(struct handlers *handlers, const struct handler_task *task, str
 	}
 	handlers->task = task;
 	atomic_store_explicit(&handlers->running, entry, memory_order_release);
-	entry->kind->run(entry->handler, task, ret_result);
+	if (entry->kind->run != NULL)
+		entry->kind->run(entry->handler, task, ret_result);
+	else
+		run_alone(handlers, entry, task, ret_result);
 	atomic_store_explicit(&handlers->running, NULL, memory_order_release);
 	bound_result(handlers, ret_result);
 	return 0;
+}
+
+/* ---- several at a time ---- */
+
+unsigned handlers_concurrency(struct handlers *handlers, const char *class)
+{
+	const struct entry *entry = find_entry(handlers, class);
+
+	return entry != NULL ? (unsigned)entry->config->concurrency : 1;
+}
+
+void handlers_open_several(struct handlers *handlers, const char *class)
+{
+	handlers->several = find_entry(handlers, class);
+	assert(handlers->several != NULL && handlers->several->handler != NULL);
+	handlers->task = NULL;
+	atomic_store_explicit(&handlers->running, handlers->several, memory_order_release);
+}
+
+void handlers_close_several(struct handlers *handlers)
+{
+	atomic_store_explicit(&handlers->running, NULL, memory_order_release);
+	handlers->several = NULL;
+}
+
+bool handlers_serve(struct handlers *handlers, const char *class)
+{
+	return find_entry(handlers, class) == handlers->several;
+}
+
+bool handlers_are_ready(struct handlers *handlers)
+{
+	return handlers->several->kind->is_ready(handlers->several->handler);
+}
+
+void handlers_begin(struct handlers *handlers, struct handler_errand *errand)
+{
+	result_init(&errand->result);
+	errand->state = ERRAND_RUNS;
+	handlers->several->kind->begin(handlers->several->handler, errand);
+}
+
+void handlers_attend(struct handlers *handlers, int64_t until_mono_ns)
+{
+	handlers->several->kind->attend(handlers->several->handler, until_mono_ns);
+}
+
+void handlers_end(struct handlers *handlers, struct handler_errand *errand, enum handler_end how)
+{
+	handlers->several->kind->end(handlers->several->handler, errand, how);
+}
+
+enum handler_errand_state handlers_look(const struct handlers *handlers, struct handler_errand *errand)
+{
+	if (errand->state == ERRAND_ENDED)
+		bound_result(handlers, &errand->result);
+	return errand->state;
 }
 
 void handlers_exiting(struct handlers *handlers)

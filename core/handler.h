@@ -74,6 +74,56 @@ void handler_result_fini(struct handler_result *result);
  * the task from the first one (CLAIM_ABORTED), so that the first starts no other. Neither allocates nor locks. */
 void handlers_exiting(struct handlers *handlers);
 
+/* ---- several tasks at a time ---- */
+
+enum handler_errand_state {
+	ERRAND_RUNS,
+	ERRAND_ENDED,    /* result says how */
+	ERRAND_RETURNED, /* it was ended for another's sake: nothing is known against it */
+};
+
+struct handler_errand { /* one of several tasks that a handler runs; stays where it is until it is over */
+	struct handler_task task;
+	struct handler_host host; /* its own */
+	/* the handler's: */
+	enum handler_errand_state state;
+	struct handler_result result;
+	void *own;
+	struct handler_errand *next;
+};
+
+enum handler_end {
+	HANDLER_STOP, /* it was told to stop, and should end; after kill_grace it is ended */
+	HANDLER_NOW,  /* the same, without kill_grace */
+	HANDLER_LATE, /* its deadline has passed: it is ended, and its verdict is a timeout */
+};
+
+/* How many tasks of that class may run at a time; 1: handlers_run is to be called. */
+unsigned handlers_concurrency(struct handlers *handlers, const char *class);
+
+/* From here on errands for the handler of that loaded class, and no other, may be begun, until handlers_close_several, by
+ * when all are over. First thread; handlers_exiting ends them all. */
+void handlers_open_several(struct handlers *handlers, const char *class);
+void handlers_close_several(struct handlers *handlers);
+
+/* Whether a task of that class is for the same handler. */
+bool handlers_serve(struct handlers *handlers, const char *class);
+
+/* May one be begun now? Not while a program is about to be replaced. */
+bool handlers_are_ready(struct handlers *handlers);
+
+/* Begins one, whose task and host are filled; it may be over at once. */
+void handlers_begin(struct handlers *handlers, struct handler_errand *errand);
+
+/* Waits until something has happened, at most until then, and moves all on. */
+void handlers_attend(struct handlers *handlers, int64_t until_mono_ns);
+
+/* Ends one that runs, once for each reason: it is over later, ENDED or RETURNED. */
+void handlers_end(struct handlers *handlers, struct handler_errand *errand, enum handler_end how);
+
+/* Whether it is over, and how; its result may be looked at then. */
+enum handler_errand_state handlers_look(const struct handlers *handlers, struct handler_errand *errand);
+
 /* For --check: loads every declared handler and every pool's service, without starting it, in a child process of its own each, so that one that
  * crashes or hangs while loading is a sentence like the others. Only where there are no threads: it forks.
  * Returns 0, or -EINVAL with the faults in `error`, one line each, as many as fit, with

@@ -46,7 +46,7 @@ struct exec {
 
 static bool serves(const struct config_handler *config)
 {
-	return config->program.argv.count > 0 && config->mode == CONFIG_MODE_PERSISTENT;
+	return config->program.argv.count > 0 && config->mode == CONFIG_MODE_PERSISTENT && config->concurrency == 1;
 }
 
 static void release(void *handler)

@@ -22,11 +22,18 @@ struct handler_kind {
 	/* The hook for a task that is stuck in `run`: in the second thread. No allocation, no locks. */
 	void (*exiting)(void *handler, const struct handler_task *task);
 	void (*free)(void *handler);
+
+	/* Of a kind that runs several at a time, as handler.h says of them; else all NULL. */
+	bool (*is_ready)(void *handler);
+	void (*begin)(void *handler, struct handler_errand *errand);
+	void (*attend)(void *handler, int64_t until_mono_ns);
+	void (*end)(void *handler, struct handler_errand *errand, enum handler_end how);
 };
 
 extern const struct handler_kind handler_kind_module;
-extern const struct handler_kind handler_kind_exec; /* a program, mode: persistent */
-extern const struct handler_kind handler_kind_once; /* a program, mode: once */
+extern const struct handler_kind handler_kind_exec;         /* a program, mode: persistent */
+extern const struct handler_kind handler_kind_exec_several; /* the same, with a concurrency above 1 */
+extern const struct handler_kind handler_kind_once;         /* a program, mode: once */
 
 /* The kind that serves it; never NULL. */
 const struct handler_kind *handler_kind_find(const struct config_handler *config);

@@ -229,16 +229,62 @@ int scoreboard_find(const struct scoreboard *scoreboard, int pool, int slot)
 	return -1;
 }
 
-bool scoreboard_read_current(const struct scoreboard_area *area, struct scoreboard_current *ret_current)
+static bool read_text(const struct scoreboard_current *text, struct scoreboard_current *ret_current)
 {
 	for (int tries = 0; tries < 100; tries++) {
-		uint32_t before = area->current.sequence;
+		uint32_t before = text->sequence;
 		if (before % 2 != 0)
 			continue;
-		memcpy(ret_current, (const void *)&area->current, sizeof *ret_current);
+		memcpy(ret_current, (const void *)text, sizeof *ret_current);
 		atomic_thread_fence(memory_order_acquire);
-		if (area->current.sequence == before)
+		if (text->sequence == before)
 			return ret_current->started_ms != 0;
+	}
+	return false;
+}
+
+/* How many positions there are to look at. */
+static unsigned position_count(const struct scoreboard_area *area)
+{
+	const unsigned n = area->outbox.n;
+
+	if (!area->runs_several)
+		return 1;
+	return n < SCOREBOARD_BATCH ? n : SCOREBOARD_BATCH;
+}
+
+static const struct scoreboard_current *text_at(const struct scoreboard_area *area, unsigned position)
+{
+	return area->runs_several ? &area->several[position] : &area->current;
+}
+
+bool scoreboard_read_position(
+	const struct scoreboard_area *area, unsigned position, struct scoreboard_current *ret_current)
+{
+	return position < position_count(area) && read_text(text_at(area, position), ret_current);
+}
+
+bool scoreboard_read_current(const struct scoreboard_area *area, struct scoreboard_current *ret_current)
+{
+	const struct scoreboard_current *first = NULL;
+
+	if (!area->runs_several)
+		return read_text(&area->current, ret_current);
+	for (unsigned i = 0; i < position_count(area); i++) {
+		const struct scoreboard_current *text = &area->several[i];
+		if (text->started_ms != 0 && (!first || text->started_mono_ns < first->started_mono_ns))
+			first = text;
+	}
+	return first && read_text(first, ret_current);
+}
+
+bool scoreboard_find_current(const struct scoreboard_area *area, const char *id, struct scoreboard_current *ret_current)
+{
+	for (unsigned i = 0; i < position_count(area); i++) {
+		const struct scoreboard_current *text = text_at(area, i);
+		if (strncmp(text->id, id, sizeof text->id) == 0 && read_text(text, ret_current) &&
+			strncmp(ret_current->id, id, sizeof ret_current->id) == 0)
+			return true;
 	}
 	return false;
 }
@@ -300,11 +346,14 @@ bool scoreboard_is_parked(const struct scoreboard *scoreboard, unsigned row)
 
 bool scoreboard_order_stands(uint64_t order, const struct scoreboard_area *area)
 {
-	const unsigned started = area->outbox.started;
-	const bool aborted =
-		started > 0 && started <= SCOREBOARD_BATCH && area->outbox.claim[started - 1] == CLAIM_ABORTED;
-
-	return scoreboard_order_names(order, area->serial) && (area->in_task || aborted);
+	if (!scoreboard_order_names(order, area->serial))
+		return false;
+	if (area->in_task)
+		return true;
+	for (unsigned i = 0; i < area->outbox.n && i < SCOREBOARD_BATCH; i++)
+		if (area->outbox.claim[i] == CLAIM_ABORTED)
+			return true;
+	return false;
 }
 
 uint64_t scoreboard_restarts(const struct scoreboard *scoreboard, unsigned row)

@@ -29,14 +29,14 @@
 #include <sys/types.h>
 
 enum {
-	SCOREBOARD_LAYOUT = 6,
+	SCOREBOARD_LAYOUT = 7,
 	SCOREBOARD_ROWS = 4096,
-	SCOREBOARD_BATCH = 256,         /* most tasks in one lease */
-	SCOREBOARD_OUTBOX = 128 * 1024, /* bytes of outcomes in one batch */
-	SCOREBOARD_LOG = 16 * 1024,     /* bytes of a task's log on their way to the broker */
-	SCOREBOARD_BUCKETS = 20,        /* of a histogram, the last one unbounded */
-	SCOREBOARD_FLIGHT = 32,         /* last tasks of a slot */
-	SCOREBOARD_EXITS = 8,           /* last exits of a slot */
+	SCOREBOARD_BATCH = CONFIG_CONCURRENCY_MAX, /* most tasks in one lease */
+	SCOREBOARD_OUTBOX = 128 * 1024,            /* bytes of outcomes in one batch */
+	SCOREBOARD_LOG = 16 * 1024,                /* bytes of a task's log on their way to the broker */
+	SCOREBOARD_BUCKETS = 20,                   /* of a histogram, the last one unbounded */
+	SCOREBOARD_FLIGHT = 32,                    /* last tasks of a slot */
+	SCOREBOARD_EXITS = 8,                      /* last exits of a slot */
 	SCOREBOARD_REASON_MAX = 256,
 	SCOREBOARD_ROUTES = 128,  /* routes of the API that have counters */
 	SCOREBOARD_SETTINGS = 13, /* numbers of a queue that can be changed while it is in use */
@@ -151,7 +151,11 @@ struct scoreboard_exits {                    /* the supervisor's */
 	struct scoreboard_flight recent[SCOREBOARD_FLIGHT]; /* the latest first */
 	_Atomic uint64_t
 		count[REASON_COUNT]; /* {incarnation that was counted last, count}: counting twice changes nothing */
+	/* Of a worker with several tasks in hand: which of them should stop. {incarnation, serial} at [serial %
+	 * SCOREBOARD_BATCH]; SCOREBOARD_FORCED in the incarnation: at once. */
+	_Atomic uint64_t cancels[SCOREBOARD_BATCH];
 };
+#define SCOREBOARD_FORCED (UINT32_C(1) << 31)
 
 struct scoreboard_histogram {
 	_Atomic uint64_t count[SCOREBOARD_BUCKETS];
@@ -169,22 +173,30 @@ struct scoreboard_totals {
 };
 
 /* A batch position; whoever moves it alone may go on with it (compare-and-swap). */
-enum scoreboard_claim { CLAIM_WAITING, CLAIM_RUNNING, CLAIM_DONE, CLAIM_RETURNED, CLAIM_ABORTED };
+enum scoreboard_claim {
+	CLAIM_FREE,     /* nothing stands there */
+	CLAIM_WAITING,  /* taken, and not started */
+	CLAIM_RUNNING,  /* its handler was started */
+	CLAIM_DONE,     /* it has ended, and its outcome is being written */
+	CLAIM_KEPT,     /* its outcome stands there (length 0: it was reported without) */
+	CLAIM_RETURNED, /* to be given back uncounted */
+	CLAIM_ABORTED,  /* it is being ended, with the process */
+};
 
-/* Outcomes that are not yet reported (BROKER.md). Written by the worker in this order: a new batch: owner = 0, n =
- * started = finished = 0, elements, n, owner; each task: started = i + 1, handler, outcome, finished = i + 1. What was
- * given back says so in its claim and has no outcome. A worker opens a batch only after a turn was answered, and a turn is
- * answered only when no older incarnation of the slot holds anything: so nobody's outbox is overwritten before it was
- * recovered. */
+/* Outcomes that are not yet reported (BROKER.md). Written by the worker in this order: a new batch: owner = 0, elements and
+ * claims, n, owner; each task: CLAIM_RUNNING, handler, outcome, CLAIM_KEPT. While several are run at a time a position whose
+ * end was reported is used again: CLAIM_FREE, element, CLAIM_WAITING. A worker opens a batch only after a turn was
+ * answered, and a turn is answered only when no older incarnation of the slot holds anything: so nobody's outbox is
+ * overwritten before it was recovered. */
 struct scoreboard_outbox {
-	_Atomic uint64_t owner; /* generation whose batch this is; 0: being replaced */
-	_Atomic uint32_t n, started, finished;
+	_Atomic uint64_t owner;                   /* generation whose batch this is; 0: being replaced */
+	_Atomic uint32_t n;                       /* positions in use */
 	_Atomic uint32_t claim[SCOREBOARD_BATCH]; /* enum scoreboard_claim */
 	char element[SCOREBOARD_BATCH][TASK_ELEMENT_MAX];
 	struct {
 		uint32_t offset, length;
-	} outcome[SCOREBOARD_BATCH]; /* a record, into bytes */
-	_Atomic int64_t started_ms;  /* wall: of the task in hand */
+	} outcome[SCOREBOARD_BATCH];                  /* a record, into bytes */
+	_Atomic int64_t started_ms[SCOREBOARD_BATCH]; /* wall */
 	char bytes[SCOREBOARD_OUTBOX];
 };
 
@@ -193,6 +205,7 @@ struct scoreboard_current { /* text for display, under `sequence`: odd while bei
 	char id[ID_MAX + 1], class[TASK_NAME_MAX + 1], method[TASK_NAME_MAX + 1];
 	char note[128];
 	int32_t queue;                   /* the task's */
+	uint32_t serial;                 /* the area's, as it was with this task */
 	int32_t progress;                /* percent, -1: none */
 	int64_t started_ms;              /* wall; 0: no task in hand */
 	_Atomic int64_t started_mono_ns; /* also read without the sequence, by the second thread */
@@ -213,12 +226,14 @@ struct scoreboard_area { /* writer: the process in the row (the supervisor reset
 	_Atomic int64_t alive_until;              /* the promise: past this CLOCK_MONOTONIC time, I am stuck */
 	_Atomic int64_t beat_at;                  /* mono ns of the last beat; 0: none yet */
 	_Atomic uint32_t serial;                  /* tasks started by this incarnation; odd/even has no meaning */
-	_Atomic uint32_t in_task;                 /* 1: a handler is running */
+	_Atomic uint32_t in_task;                 /* tasks whose handler is running */
 	_Atomic int64_t ready_at;                 /* mono ns of the first idle promise; 0: still starting */
 	_Atomic int64_t broker_at; /* mono ns: when the broker last answered whoever was in this row; 0: never */
 	_Atomic uint64_t leaving;  /* enum scoreboard_leaving */
 	/* Whom the process has run its task, or its service: a pid to look at, never to signal; 0: nobody. */
 	alignas(64) _Atomic int32_t child;
+	/* 1: it runs several tasks at a time, those in `several`, at their positions in the outbox; `current` is none. */
+	_Atomic uint32_t runs_several;
 	struct scoreboard_current current;
 	char reason[SCOREBOARD_REASON_MAX]; /* why it gives up (exit 78), for last_exit and /v1/workers */
 	/* never reset: */
@@ -232,6 +247,7 @@ struct scoreboard_area { /* writer: the process in the row (the supervisor reset
 	alignas(4096) struct scoreboard_log log;
 	alignas(4096) struct scoreboard_outbox outbox;
 	alignas(4096) struct scoreboard_totals totals[CONFIG_QUEUES_MAX];
+	alignas(4096) struct scoreboard_current several[SCOREBOARD_BATCH];
 };
 
 /* Counters of the HTTP face; writer: api. Code index: scoreboard_code_index. */
@@ -382,8 +398,15 @@ bool scoreboard_is_damaged(const struct scoreboard *scoreboard, unsigned row);
 /* Row of a pool's slot, or -1. */
 int scoreboard_find(const struct scoreboard *scoreboard, int pool, int slot);
 
-/* Copies the text of the task in hand. Returns false when there is none, or no steady copy was had in a few tries. */
+/* Copies the text of the task in hand; of several, of the one that was started first. Returns false when there is none, or
+ * no steady copy was had in a few tries. */
 bool scoreboard_read_current(const struct scoreboard_area *area, struct scoreboard_current *ret_current);
+/* The same of the task with that id, if it is in hand. */
+bool scoreboard_find_current(
+	const struct scoreboard_area *area, const char *id, struct scoreboard_current *ret_current);
+/* The same of any that are in hand: position [0, SCOREBOARD_BATCH); with one task at a time it stands at 0. */
+bool scoreboard_read_position(
+	const struct scoreboard_area *area, unsigned position, struct scoreboard_current *ret_current);
 
 /* Copies the exit of that incarnation, or (incarnation 0) the latest. Returns false when there is none. */
 bool scoreboard_read_exit(

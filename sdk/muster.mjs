@@ -22,6 +22,7 @@
  *
  * A task that is stuck or cancelled is told by SIGTERM: the object's method `exiting` is called, the task's `signal()` is aborted, and
  * the process ends as soon as its tasks have, 100 ms later at most. JavaScript that never waits does not hear it, and is killed.
+ * With a `concurrency` above 1 a cancelled one alone is told, and the process lives on.
  *
  * To submit tasks from anywhere:
  *
@@ -217,6 +218,10 @@ class Runner {
     let document
     try {
       document = parse(line)
+      if (typeof document?.cancel === 'string' && document.class === undefined) {
+        this.cancel(document.cancel)
+        return
+      }
       if (typeof document?.class !== 'string' || typeof document.method !== 'string') throw new Error('no class or no method')
     } catch (problem) {
       channel.send({ fail: `task format wrong: ${problem.message}` })
@@ -231,7 +236,7 @@ class Runner {
 
   async run (turn) {
     const answer = await this.answer(turn)
-    this.turns.delete(turn)
+    if (!this.turns.delete(turn)) return // it was answered for
     if (this.stopping) { // whatever it has come to since it was told is no end of the task
       if (this.turns.size === 0) process.exit(0)
       return
@@ -286,6 +291,15 @@ class Runner {
     this.stopping = true
     const all = [...this.turns].map(turn => store.run(turn, () => this.lastWords(turn)))
     Promise.all(all).then(() => setTimeout(() => process.exit(0), CLEAN_UP_MS)) // sooner when the last one has ended
+  }
+
+  /** One of several is told to stop. One that does not hear it goes on, and nobody hears it any more. */
+  async cancel (id) {
+    const turn = [...this.turns].find(one => one.task.id === id)
+    if (!turn) return
+    await store.run(turn, () => this.lastWords(turn))
+    await sleep(CLEAN_UP_MS)
+    if (!this.stopping && this.turns.delete(turn)) channel.send({ fail: 'told to stop' }, id)
   }
 
   async lastWords (turn) {

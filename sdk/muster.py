@@ -23,7 +23,8 @@ Where the file has no such decorators its public classes are run; names after th
 execution; any other exception fails the task, with its traceback in the task's log, where all that is printed goes too.
 
 A task that is stuck or cancelled is told by SIGTERM: its stack is logged, the object's method `exiting` is called, then `Stopped` is
-raised where a plain method is (an asyncio method is cancelled), and the process ends.
+raised where a plain method is (an asyncio method is cancelled), and the process ends. With a `concurrency` above 1 a cancelled one
+alone is told, and the process lives on.
 
 To submit tasks from anywhere (with this file beside yours, or its folder in PYTHONPATH):
 
@@ -78,6 +79,7 @@ class Task:
         self.deadline_ms: Optional[int] = document.get("deadline_ms")  # time to beat or to end, from the start
         self.saved: Any = document.get("saved")
         self.printed = ""  # of a line that has not ended yet
+        self.told = False  # to stop, alone
         self.exiting: Optional[Callable[[], Any]] = None
 
 
@@ -322,6 +324,9 @@ class _Runner:
     def parse(self, line: bytes) -> Optional[Task]:
         try:
             document = json.loads(line)
+            if isinstance(document, dict) and "class" not in document and isinstance(document.get("cancel"), str):
+                self.stop_one(document["cancel"])
+                return None
             if not isinstance(document["class"], str) or not isinstance(document["method"], str):
                 raise ValueError("class or method is no text")
             return Task(document)
@@ -370,6 +375,9 @@ class _Runner:
             return {"retry": str(problem), **({"delay": problem.delay} if problem.delay else {})}
         if self.stopping:
             return {}  # it ends as it was told to
+        in_hand = _current.get()
+        if in_hand is not None and in_hand.told:
+            return {"fail": "told to stop"}
         log("".join(traceback.format_exception(type(problem), problem, problem.__traceback__)))
         return {"fail": f"{type(problem).__name__}: {problem}"}
 
@@ -452,6 +460,14 @@ class _Runner:
         if self.plain is not None:
             raise Stopped("told to stop")
         self.loop.call_soon_threadsafe(self.cancel)
+
+    def stop_one(self, id_: str) -> None:
+        """Of several. A plain method in a thread goes on, and nobody hears it any more."""
+        for running, task_ in list(self.running.items()):
+            if task_.id == id_:
+                self.last_words(task_, _awaits(running.get_coro()))
+                task_.told = True
+                running.cancel()
 
     def cancel(self) -> None:
         for running in list(self.running):

@@ -13,9 +13,9 @@
 struct batch {
 	struct scoreboard_outbox *outbox; /* in the worker's area */
 	struct broker_lease lease;        /* owned: its tasks' bytes */
-	unsigned n;
-	uint32_t used;                   /* bytes of the outbox */
-	bool reported[SCOREBOARD_BATCH]; /* under worker.call */
+	unsigned n;                       /* positions in use */
+	uint32_t used;                    /* bytes of the outbox */
+	bool reported[SCOREBOARD_BATCH];  /* under worker.call */
 };
 
 /* Takes over the lease and lays it out in the outbox as `generation`'s. At most SCOREBOARD_BATCH tasks. */
@@ -23,6 +23,11 @@ void batch_open(struct batch *batch, uint64_t generation, struct broker_lease *l
 
 /* All is reported: nothing is in hand any more. */
 void batch_close(struct batch *batch);
+
+/* First thread, in a batch whose tasks are run several at a time: after a report, positions that were reported are free
+ * again; then one more task may stand at one of them, whose number is returned (-ENOSPC: none is free). */
+void batch_clear_reported(struct batch *batch);
+int batch_add(struct batch *batch, struct bytes element);
 
 /* First thread: may position i be run? False when it was given back. */
 bool batch_begin(struct batch *batch, unsigned i, int64_t wall_ms);
@@ -41,13 +46,19 @@ void batch_skip(struct batch *batch, unsigned i);
 size_t batch_outcomes(const struct batch *batch, struct broker_outcome *outcomes, unsigned *positions);
 void batch_reported(struct batch *batch, const unsigned *positions, size_t count);
 
-/* Second thread: claims the position that is running, to abort it. False when none is. */
+/* First thread: the running position i goes back uncounted, as if it had not been started. False when it was aborted. */
+bool batch_give_back(struct batch *batch, unsigned i);
+
+/* Second thread: claims what is running, to abort it. False when nothing is. */
 bool batch_abort(struct batch *batch);
 
 /* Whether something was given back that the broker does not know yet. Under worker.call. */
 bool batch_owes(const struct batch *batch);
 
-/* Second thread: claims all that wait behind the running one, to give them back. Returns how many. */
+/* Claims all that wait, to give them back. Returns how many. */
 unsigned batch_return(struct batch *batch);
+
+/* How many positions are claimed so. */
+unsigned batch_count(const struct batch *batch, enum scoreboard_claim claim);
 
 #endif

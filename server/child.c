@@ -66,6 +66,7 @@ static void reset_area(const struct node *node, unsigned row, uint32_t incarnati
 	area->serial = area->in_task = 0;
 	area->leaving = LEAVING_NOT;
 	area->child = 0;
+	area->runs_several = 0;
 	area->reason[0] = '\0';
 	memset((void *)&area->current, 0, sizeof area->current);
 	area->current.progress = -1;

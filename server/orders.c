@@ -97,17 +97,18 @@ static void report_and_return(struct worker *worker)
 
 static void give_back(struct worker *worker)
 {
-	const struct scoreboard_outbox *outbox = worker->batch.outbox;
-
+	if (worker->area->runs_several)
+		return; /* the first thread sees to it */
 	if (pthread_mutex_trylock(&worker->call) != 0)
 		return; /* the first thread reports; it sets the timer anew when it goes on */
-	if (outbox->started > outbox->finished && outbox->started < outbox->n) {
+	const bool waits = batch_count(&worker->batch, CLAIM_WAITING) > 0;
+	if (waits && batch_count(&worker->batch, CLAIM_RUNNING) > 0) {
 		int64_t ran = clock_mono_ns() - worker->area->current.started_mono_ns;
 		if (ran >= WORKER_SLOW_MS * CLOCK_NS_PER_MS)
 			report_and_return(worker);
 		else
 			arm(worker, WORKER_SLOW_MS * CLOCK_NS_PER_MS - ran);
-	} else if (outbox->started < outbox->n) {
+	} else if (waits) {
 		arm(worker, WORKER_SLOW_MS * CLOCK_NS_PER_MS); /* just between two tasks */
 	}
 	(void)pthread_mutex_unlock(&worker->call);

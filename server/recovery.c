@@ -19,14 +19,19 @@ enum {
 	LOG_DOCUMENT_MAX = 4096,
 };
 
-/* How the execution that was running ended, judged from outside. */
+/* How the executions that were running ended, judged from outside. */
 struct judgement {
-	bool counts; /* false: it goes back as if it had not been started */
+	bool counts; /* false: they go back as if they had not been started */
 	enum task_verdict verdict;
 	const char *kind;
 	char message[128];
 	struct scoreboard_evidence evidence; /* state "": none */
-	int64_t started_ms, ended_ms;
+	int64_t ended_ms;
+};
+
+struct runner { /* what was running */
+	char element[TASK_ELEMENT_MAX];
+	int64_t started_ms;
 };
 
 /* One lease, about to be recovered. */
@@ -35,24 +40,26 @@ struct inheritance {
 	uint64_t generation;
 	struct broker_outcome outcomes[SCOREBOARD_BATCH];
 	size_t count;
-	char running[TASK_ELEMENT_MAX]; /* "": none was */
-	struct bytes log;               /* of the running one's, what is not stored yet */
+	struct runner running[SCOREBOARD_BATCH];
+	size_t running_count;
+	char log_id[ID_MAX + 1]; /* of the running one whose log is not all stored yet */
+	struct bytes log;        /* the rest of it */
 	struct judgement judgement;
 };
 
 /* ---- judging ---- */
 
-static struct judgement judge(const struct scoreboard_exit *exit, int64_t started_ms)
+static struct judgement judge(const struct scoreboard_exit *exit, bool several)
 {
-	struct judgement judgement = {
-		.counts = true, .started_ms = started_ms, .ended_ms = exit->at_ms, .evidence = exit->evidence};
+	struct judgement judgement = {.counts = true, .ended_ms = exit->at_ms, .evidence = exit->evidence};
 
 	switch ((enum scoreboard_order)exit->order) {
 	case ORDER_ABORT:
-		judgement.verdict = TASK_VERDICT_TIMEOUT;
-		judgement.kind = "timeout";
-		(void)snprintf(
-			judgement.message, sizeof judgement.message, "gave no sign of life in time and was ended");
+		/* A worker that looks after several has itself hung: nobody knows by whose fault. */
+		judgement.verdict = several ? TASK_VERDICT_CRASH : TASK_VERDICT_TIMEOUT;
+		judgement.kind = several ? "crash" : "timeout";
+		(void)snprintf(judgement.message, sizeof judgement.message,
+			"%sgave no sign of life in time and was ended", several ? "its worker " : "");
 		break;
 	case ORDER_CANCEL: judgement.verdict = TASK_VERDICT_CANCELLED; break;
 	case ORDER_STOP: judgement.counts = false; break;
@@ -86,7 +93,7 @@ static struct judgement judge_lost(void)
 {
 	struct judgement judgement = {.counts = true, .verdict = TASK_VERDICT_CRASH, .kind = "crash"};
 
-	judgement.started_ms = judgement.ended_ms = clock_wall_ms();
+	judgement.ended_ms = clock_wall_ms();
 	(void)snprintf(judgement.message, sizeof judgement.message,
 		"it was lost with its node, or with what its worker knew, while that held it");
 	return judgement;
@@ -136,8 +143,8 @@ static json_t *evidence_value(const struct scoreboard_evidence *evidence)
 }
 
 /* Folds the judgement into the task's record. Returns 0 with the record, or a negative errno. */
-static int apply(struct recovery *recovery, const struct inheritance *inheritance, const struct task_head *head,
-	struct bytes stored, struct task_record *ret_record)
+static int apply(struct recovery *recovery, const struct inheritance *inheritance, const struct runner *runner,
+	const struct task_head *head, struct bytes stored, struct task_record *ret_record)
 {
 	const struct config *config = recovery->node->config;
 	const struct judgement *judgement = &inheritance->judgement;
@@ -150,7 +157,7 @@ static int apply(struct recovery *recovery, const struct inheritance *inheritanc
 		.message = judgement->message[0] ? judgement->message : NULL,
 		.evidence = evidence_value(&judgement->evidence),
 		.worker = inheritance->slot,
-		.started_ms = judgement->started_ms,
+		.started_ms = runner->started_ms > 0 ? runner->started_ms : judgement->ended_ms,
 		.ended_ms = judgement->ended_ms,
 		.delay_ms = -1,
 		.random = id_chance(),
@@ -182,72 +189,99 @@ static int hand_over(struct recovery *recovery, const struct inheritance *inheri
 		inheritance->count, clock_mono_after(CALL_MS), ret_recovered, error);
 }
 
-/* 0: no task of ours has such an id. */
-static size_t running_id_length(const struct inheritance *inheritance)
+/* "": no task of ours has such an id. */
+static void read_id(const char *element, char id[ID_MAX + 1])
 {
-	const size_t length =
-		task_element_id_length((struct bytes){inheritance->running, strlen(inheritance->running)});
+	size_t length = task_element_id_length((struct bytes){element, strlen(element)});
 
-	return length <= ID_MAX ? length : 0;
+	if (length > ID_MAX)
+		length = 0;
+	memcpy(id, element, length);
+	id[length] = '\0';
 }
 
-/* With the outcome of what was running, for which its document and record are looked up first. */
-static int hand_over_running(struct recovery *recovery, struct inheritance *inheritance,
-	struct broker_recovered *ret_recovered, struct error *error)
-{
-	struct broker_look look = {0};
-	struct broker_batch batch = {.looks = &look, .look_count = 1};
-	struct task_head head = {0};
-	struct task_record record = {0};
-	_cleanup_(buffer_fini) struct buffer text = {0};
+/* One that was running, with its document and record: its outcome, and what is counted and said once that is accepted. */
+struct ruling {
+	struct task_head head;
+	struct task_record record;
+	struct buffer text;
+};
 
-	const size_t length = running_id_length(inheritance);
-	if (length == 0)
-		return hand_over(recovery, inheritance, ret_recovered, error);
-	memcpy(look.id, inheritance->running, length);
-	int status = broker_batch(recovery->broker, &batch, clock_mono_after(CALL_MS), error);
-	if (status < 0)
+/* Adds the outcome of one that was running. What cannot be read goes back as it is. Without memory it would go back
+ * uncounted: said again in the next round. */
+static int rule(struct recovery *recovery, struct inheritance *inheritance, const struct runner *runner,
+	const struct broker_look *look, struct ruling *ruling)
+{
+	int status = look->known ? task_head_read(look->stored, &ruling->head) : -EINVAL;
+
+	buffer_init(&ruling->text, RECORD_MAX);
+	if (status == 0)
+		status = apply(recovery, inheritance, runner, &ruling->head, look->record, &ruling->record);
+	if (status == 0)
+		status = task_record_format(&ruling->text, &ruling->record);
+	if (status == -ENOMEM)
 		return status;
-	buffer_init(&text, RECORD_MAX);
-	const bool readable = look.known && task_head_read(look.stored, &head) == 0;
-	if (readable)
-		status = apply(recovery, inheritance, &head, look.record, &record);
-	if (readable && status == 0)
-		status = task_record_format(&text, &record);
-	if (status != -ENOMEM) { /* without memory it would go back uncounted: said again in the next round */
-		if (readable && status == 0)
-			inheritance->outcomes[inheritance->count++] =
-				(struct broker_outcome){inheritance->running, {text.data, text.length}};
-		else
-			buffer_clear(&text);
+	if (status == 0)
+		inheritance->outcomes[inheritance->count++] =
+			(struct broker_outcome){runner->element, {ruling->text.data, ruling->text.length}};
+	else
+		buffer_clear(&ruling->text);
+	return 0;
+}
+
+static int rule_and_hand_over(struct recovery *recovery, struct inheritance *inheritance, struct broker_look *looks,
+	struct ruling *rulings, struct broker_recovered *ret_recovered, struct error *error)
+{
+	struct broker_batch batch = {.looks = looks, .look_count = inheritance->running_count};
+	const size_t count = inheritance->running_count;
+
+	for (size_t i = 0; i < count; i++)
+		read_id(inheritance->running[i].element, looks[i].id);
+	int status = broker_batch(recovery->broker, &batch, clock_mono_after(CALL_MS), error);
+	for (size_t i = 0; status == 0 && i < count; i++)
+		status = rule(recovery, inheritance, &inheritance->running[i], &looks[i], &rulings[i]);
+	if (status == 0)
 		status = hand_over(recovery, inheritance, ret_recovered, error);
-	}
-	if (status == 0 && text.length > 0 && ret_recovered->settled > 0) {
-		count_verdict(recovery, &head, &record);
-		log_verdict(recovery->node->config, inheritance, &look, &head, &record);
-	}
-	task_record_fini(&record);
+	for (size_t i = 0; status == 0 && ret_recovered->settled > 0 && i < count; i++)
+		if (rulings[i].text.length > 0) {
+			count_verdict(recovery, &rulings[i].head, &rulings[i].record);
+			log_verdict(
+				recovery->node->config, inheritance, &looks[i], &rulings[i].head, &rulings[i].record);
+		}
 	broker_batch_fini(&batch);
 	return status;
 }
 
-/* Before its end is told. What comes twice after a failure further on is told twice. */
-static void store_log(struct recovery *recovery, const struct inheritance *inheritance)
+/* With the outcomes of what was running, for which documents and records are looked up first. */
+static int hand_over_running(struct recovery *recovery, struct inheritance *inheritance,
+	struct broker_recovered *ret_recovered, struct error *error)
 {
-	char id[ID_MAX + 1] = "";
+	const size_t count = inheritance->running_count;
+	struct broker_look *looks = calloc(count, sizeof *looks);
+	struct ruling *rulings = calloc(count, sizeof *rulings);
+	int status = -ENOMEM;
 
-	memcpy(id, inheritance->running, running_id_length(inheritance));
-	(void)broker_log(recovery->broker, id, inheritance->log, clock_mono_after(CALL_MS), NULL);
+	if (looks && rulings)
+		status = rule_and_hand_over(recovery, inheritance, looks, rulings, ret_recovered, error);
+	for (size_t i = 0; rulings && i < count; i++) {
+		task_record_fini(&rulings[i].record);
+		buffer_fini(&rulings[i].text);
+	}
+	free(looks);
+	free(rulings);
+	return status;
 }
 
 static int recover(struct recovery *recovery, struct inheritance *inheritance, struct error *error)
 {
 	struct broker_recovered recovered = {0};
 
-	if (inheritance->log.length > 0)
-		store_log(recovery, inheritance);
+	if (inheritance->log.length >
+		0) /* before its end is told; what comes twice after a failure further on is told twice */
+		(void)broker_log(
+			recovery->broker, inheritance->log_id, inheritance->log, clock_mono_after(CALL_MS), NULL);
 	fault_point("recovery-begins");
-	int status = inheritance->running[0] && inheritance->judgement.counts
+	int status = inheritance->running_count > 0 && inheritance->judgement.counts
 			     ? hand_over_running(recovery, inheritance, &recovered, error)
 			     : hand_over(recovery, inheritance, &recovered, error);
 
@@ -260,6 +294,30 @@ static int recover(struct recovery *recovery, struct inheritance *inheritance, s
 	return status;
 }
 
+static void inherit_outcome(struct inheritance *inheritance, const struct scoreboard_outbox *outbox, unsigned i)
+{
+	const uint32_t offset = outbox->outcome[i].offset, length = outbox->outcome[i].length;
+
+	if (length > 0 && offset <= SCOREBOARD_OUTBOX && length <= SCOREBOARD_OUTBOX - offset)
+		inheritance->outcomes[inheritance->count++] =
+			(struct broker_outcome){outbox->element[i], {outbox->bytes + offset, length}};
+}
+
+static void inherit_running(struct inheritance *inheritance, const struct scoreboard_area *area, unsigned i)
+{
+	struct runner *runner = &inheritance->running[inheritance->running_count++];
+	char id[ID_MAX + 1];
+
+	memcpy(runner->element, area->outbox.element[i], sizeof runner->element);
+	runner->started_ms = area->outbox.started_ms[i];
+	read_id(runner->element, id);
+	const struct bytes log = task_log_left(&area->log, id);
+	if (log.length == 0)
+		return;
+	inheritance->log = log;
+	memcpy(inheritance->log_id, id, sizeof id);
+}
+
 /* What the dead one's outbox says. False: it is not about that generation, which then has started nothing. */
 static bool read_outbox(const struct scoreboard_area *area, struct inheritance *inheritance)
 {
@@ -267,23 +325,21 @@ static bool read_outbox(const struct scoreboard_area *area, struct inheritance *
 
 	if (outbox->owner != inheritance->generation)
 		return false;
-	const unsigned n = outbox->n, finished = outbox->finished, started = outbox->started;
-	if (n > SCOREBOARD_BATCH || finished > n || started > n)
+	const unsigned n = outbox->n;
+	if (n > SCOREBOARD_BATCH)
 		return false; /* a wild store in its worker: what it says cannot be believed */
-	for (unsigned i = 0; i < finished; i++) {
-		const uint32_t offset = outbox->outcome[i].offset, length = outbox->outcome[i].length;
-		if (outbox->claim[i] == CLAIM_RETURNED || length == 0 || offset > SCOREBOARD_OUTBOX ||
-			length > SCOREBOARD_OUTBOX - offset || !memchr(outbox->element[i], '\0', TASK_ELEMENT_MAX))
+	for (unsigned i = 0; i < n; i++) {
+		if (!memchr(outbox->element[i], '\0', TASK_ELEMENT_MAX))
 			continue;
-		inheritance->outcomes[inheritance->count++] =
-			(struct broker_outcome){outbox->element[i], {outbox->bytes + offset, length}};
-	}
-	if (started > finished) {
-		char id[ID_MAX + 1] = "";
-		(void)snprintf(inheritance->running, sizeof inheritance->running, "%.*s", TASK_ELEMENT_MAX - 1,
-			outbox->element[started - 1]);
-		memcpy(id, inheritance->running, running_id_length(inheritance));
-		inheritance->log = task_log_left(&area->log, id);
+		switch ((enum scoreboard_claim)outbox->claim[i]) {
+		case CLAIM_KEPT: inherit_outcome(inheritance, outbox, i); break;
+		case CLAIM_RUNNING:
+		case CLAIM_DONE:
+		case CLAIM_ABORTED: inherit_running(inheritance, area, i); break;
+		case CLAIM_FREE:
+		case CLAIM_WAITING:
+		case CLAIM_RETURNED: break;
+		}
 	}
 	return true;
 }
@@ -308,7 +364,7 @@ static int recover_row(struct recovery *recovery, unsigned row, uint32_t incarna
 		return BROKER_HELD;
 	}
 	if (understood)
-		inheritance.judgement = judge(&exit, area->outbox.started_ms);
+		inheritance.judgement = judge(&exit, inheritance.running_count > 1);
 	else if (scoreboard_life(scoreboard, row, &current, NULL) == LIFE_DEAD && current == incarnation)
 		return -EAGAIN;
 	else
@@ -386,8 +442,10 @@ static int recover_lost(struct recovery *recovery, const struct broker_held *hel
 		(struct inheritance){.slot = held->slot, .generation = held->generation, .judgement = judge_lost()};
 	/* Of a death of ours that is long past the outbox may still tell; else the first one is taken for the running one. */
 	if ((row < 0 || !read_outbox(scoreboard_area(recovery->node->scoreboard, (unsigned)row), &inheritance)) &&
-		length < TASK_ELEMENT_MAX)
-		memcpy(inheritance.running, held->elements.data, length);
+		length > 0 && length < TASK_ELEMENT_MAX) {
+		inheritance.running_count = 1;
+		memcpy(inheritance.running[0].element, held->elements.data, length);
+	}
 	return recover(recovery, &inheritance, error);
 }
 

@@ -91,6 +91,20 @@ static int move_due(struct scheduler *scheduler, struct error *error)
 	return callbacks_submit(scheduler->broker, scheduler->node, scheduler->area, error);
 }
 
+/* What is not delivered is said again next second. */
+static void deliver_cancel(const struct scheduler *scheduler, unsigned row, const char *id, bool forced)
+{
+	const struct scoreboard_area *area = scoreboard_area(scheduler->node->scoreboard, row);
+	struct scoreboard_current current;
+	struct control_request request = {
+		.verb = forced ? CONTROL_FORCE : CONTROL_CANCEL, .row = row, .incarnation = area->incarnation};
+
+	if (!scoreboard_find_current(area, id, &current))
+		return;
+	request.serial = current.serial;
+	(void)control_send(scheduler->node->control_scheduler[1], &request);
+}
+
 /* Whoever runs a task that somebody wants to stop, here, is told. */
 static int deliver_cancels(struct scheduler *scheduler, bool forced, struct error *error)
 {
@@ -102,18 +116,8 @@ static int deliver_cancels(struct scheduler *scheduler, bool forced, struct erro
 	if (status < 0)
 		return status;
 	for (unsigned row = ROW_WORKERS; count > 0 && row < scoreboard->header->row_count; row++) {
-		const struct scoreboard_area *area = scoreboard_area(scoreboard, row);
-		struct scoreboard_current current;
-		struct control_request request = {.verb = forced ? CONTROL_FORCE : CONTROL_CANCEL,
-			.row = row,
-			.incarnation = area->incarnation,
-			.serial = area->serial};
-		if (!scoreboard_read_current(area, &current))
-			continue;
 		for (size_t i = 0; i < count; i++)
-			if (strcmp(ids[i], current.id) == 0)
-				(void)control_send(
-					scheduler->node->control_scheduler[1], &request); /* said again next second */
+			deliver_cancel(scheduler, row, ids[i], forced);
 	}
 	free(ids);
 	return 0;

@@ -34,7 +34,7 @@ struct service {
 
 static void host_beat(void *context, int64_t for_ms)
 {
-	struct worker *worker = context;
+	struct worker *worker = ((struct run *)context)->worker;
 	const int64_t now = clock_mono_ns();
 	const int64_t silence_ms = for_ms > 0 ? for_ms : worker->pool->heartbeat_timeout_ms;
 
@@ -44,7 +44,7 @@ static void host_beat(void *context, int64_t for_ms)
 
 static bool host_stopping(void *context)
 {
-	const struct worker *worker = context;
+	const struct worker *worker = ((const struct run *)context)->worker;
 
 	return worker->draining;
 }
@@ -58,7 +58,7 @@ static void host_log(void *context, const char *text, size_t length)
 /* A program gets no answer to a push: while the broker is away it waits, and is not blamed for its silence. */
 static int host_push(void *context, const json_t *task, struct error *error)
 {
-	struct worker *worker = context;
+	struct worker *worker = ((struct run *)context)->worker;
 	struct pollfd entry = {.fd = worker->stop_fd, .events = POLLIN};
 	bool told = false;
 	int status;
@@ -67,7 +67,7 @@ static int host_push(void *context, const json_t *task, struct error *error)
 		if (!told)
 			log_warn("what the service pushes waits for the broker", LOG_TEXT("error", error->text));
 		told = true;
-		host_beat(worker, 0);
+		host_beat(context, 0);
 		(void)io_poll(&entry, 1, clock_mono_after(PUSH_AGAIN_MS));
 	}
 	return status;
@@ -114,14 +114,14 @@ static int run_module(struct worker *worker)
 	int status = 0;
 
 	while (!worker->draining && status == 0 && !is_used_up(worker)) {
-		host_beat(worker, 0);
+		host_beat(&worker->run, 0);
 		status = handler_service_turn(service->module);
 	}
 	if (!worker->draining && status == 0)
 		worker->area->leaving = LEAVING_RECYCLED;
 	if (atomic_flag_test_and_set(&worker->service->left))
 		wait_for_the_end();
-	host_beat(worker, worker->pool->kill_grace_ms + worker->pool->heartbeat_timeout_ms);
+	host_beat(&worker->run, worker->pool->kill_grace_ms + worker->pool->heartbeat_timeout_ms);
 	handler_service_exiting(service->module, false);
 	if (status != 0)
 		log_warn("service ends itself", LOG_INT("status", status));
@@ -186,7 +186,7 @@ static void tell_program(struct worker *worker, int64_t *ret_until)
 		worker->area->leaving = LEAVING_RECYCLED;
 	service->told = true;
 	*ret_until = clock_mono_after(worker->pool->kill_grace_ms);
-	host_beat(worker, worker->pool->kill_grace_ms + worker->pool->heartbeat_timeout_ms);
+	host_beat(&worker->run, worker->pool->kill_grace_ms + worker->pool->heartbeat_timeout_ms);
 	program_signal(&service->child.program, SIGTERM);
 }
 
@@ -234,7 +234,7 @@ static int run_program(struct worker *worker)
 	io_close(&service->child.program.in); /* nothing is ever said to it */
 	service->child.bell_fd = worker->stop_fd;
 	worker->area->child = service->child.program.pid;
-	host_beat(worker, 0);
+	host_beat(&worker->run, 0);
 	return attend(worker);
 }
 

@@ -187,7 +187,8 @@ static int64_t cancel_of(struct supervisor *supervisor, unsigned row, int64_t no
 	struct slot *slot = &supervisor->slots[row];
 	uint64_t cancel = words->cancel;
 
-	if (cancel == 0 || cancel != scoreboard_pair(scoreboard_high(words->who), area->serial) || !area->in_task)
+	if (cancel == 0 || cancel != scoreboard_pair(scoreboard_high(words->who), area->serial) || !area->in_task ||
+		area->runs_several)
 		return POLICY_NEVER;
 	if (slot->cancel != cancel) {
 		slot->cancel = cancel;
@@ -341,6 +342,17 @@ static void restart(struct supervisor *supervisor, unsigned row, int64_t now)
 	}
 }
 
+/* One word for a worker with one task in hand, whose patience is measured here; of several the worker sees to it. */
+static void tell_to_stop(struct supervisor *supervisor, const struct control_request *request, uint32_t flag)
+{
+	if (scoreboard_area(supervisor->scoreboard, request->row)->runs_several)
+		supervisor->scoreboard->exits[request->row].cancels[request->serial % SCOREBOARD_BATCH] =
+			scoreboard_pair(request->incarnation | flag, request->serial);
+	else
+		supervisor->scoreboard->rows[request->row].cancel =
+			scoreboard_pair(request->incarnation, request->serial);
+}
+
 static void read_requests(struct supervisor *supervisor, int fd, unsigned asker, int64_t now)
 {
 	struct control_request request;
@@ -352,13 +364,9 @@ static void read_requests(struct supervisor *supervisor, int fd, unsigned asker,
 			continue; /* it was about a process that is gone */
 		switch ((enum control_verb)request.verb) {
 		case CONTROL_RESTART: restart(supervisor, request.row, now); break;
-		case CONTROL_CANCEL:
-			supervisor->scoreboard->rows[request.row].cancel =
-				scoreboard_pair(request.incarnation, request.serial);
-			break;
+		case CONTROL_CANCEL: tell_to_stop(supervisor, &request, 0); break;
 		case CONTROL_FORCE: /* as if it had been told long ago */
-			supervisor->scoreboard->rows[request.row].cancel =
-				scoreboard_pair(request.incarnation, request.serial);
+			tell_to_stop(supervisor, &request, SCOREBOARD_FORCED);
 			supervisor->slots[request.row].cancel = scoreboard_pair(request.incarnation, request.serial);
 			supervisor->slots[request.row].cancel_at = 0;
 			break;

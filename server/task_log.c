@@ -64,6 +64,17 @@ void task_log_begin(struct worker *worker, const char id[ID_MAX + 1])
 	memcpy(worker->area->log.id, id, ID_MAX + 1);
 }
 
+void task_log_turn_to(struct worker *worker, const char id[ID_MAX + 1])
+{
+	if (strncmp(worker->area->log.id, id, ID_MAX + 1) == 0)
+		return;
+	(void)pthread_mutex_lock(&worker->logging);
+	if (worker->area->log.length > 0 && (!worker->log_away || is_time(worker)))
+		store(worker);
+	task_log_begin(worker, id);
+	(void)pthread_mutex_unlock(&worker->logging);
+}
+
 void task_log_add(struct worker *worker, const char *text, size_t length)
 {
 	struct scoreboard_log *log = &worker->area->log;

@@ -16,6 +16,9 @@ struct worker;
 /* First thread: from now on lines are that task's. */
 void task_log_begin(struct worker *worker, const char id[ID_MAX + 1]);
 
+/* First thread, where several tasks log in turn: the same, if lines were another's, whose are stored first. */
+void task_log_turn_to(struct worker *worker, const char id[ID_MAX + 1]);
+
 /* One line, any bytes. Either thread; the second one's is lost while the first is just storing some. */
 void task_log_add(struct worker *worker, const char *text, size_t length);
 

@@ -3,8 +3,8 @@
  * A look at both is a few system calls, more than a short task is to pay: a mark is set when a task starts and the last mark is
  * older than a millisecond, and only tasks that took a few milliseconds are measured, from the last mark on. So what is
  * measured may contain up to a millisecond of the tasks before it. Of a program it contains what its own children used, once
- * it has waited for them; a program that starts with a task is all that task's; where one runs several tasks at a time, each
- * has what all used meanwhile. First thread of a worker. */
+ * it has waited for them; a program that starts with a task is all that task's; of one that runs several at a time nobody
+ * can tell, and nothing is told. First thread of a worker. */
 #ifndef MUSTER_SERVER_USAGE_H
 #define MUSTER_SERVER_USAGE_H
 

@@ -11,6 +11,8 @@
 #include "server/process.h"
 #include "server/run.h"
 #include "server/service.h"
+#include "server/several.h"
+#include "server/turn.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,14 +23,10 @@
 #include <unistd.h>
 
 enum {
-	WAIT_MS = 1000,     /* for a bell, before the promise is renewed */
-	ANSWER_MS = 1000,   /* for the broker's answer after that */
 	BATCH_NS = 5000000, /* so much work is taken at a time */
+	BATCH_MAX = 256,    /* tasks, one after the other */
 	BATCH_GROWTH = 4,   /* a batch is at most so many times the one before */
-	AWAY_FAILURES = 8,  /* in a row: not just a broker that starts beside us */
-	HELD_MS = 2,        /* until the slot's older lease is looked for again */
-	EXIT_MAIMED = 71,
-	OOM_SCORE = 500, /* workers go before everybody else when memory runs out */
+	OOM_SCORE = 500,    /* workers go before everybody else when memory runs out */
 };
 
 /* ---- promises ---- */
@@ -42,7 +40,7 @@ void worker_promise(struct worker *worker, int64_t now_mono_ns, int64_t until_mo
 		io_bell_ring(worker->node->bell_supervisor);
 }
 
-static void promise_idle(struct worker *worker)
+void worker_promise_idle(struct worker *worker)
 {
 	int64_t now = clock_mono_ns();
 
@@ -63,45 +61,12 @@ void worker_leave_if_maimed(const struct worker *worker)
 	if (spare < 0) {
 		log_error("a handler has closed or used up its worker's descriptors, leaving",
 			LOG_TEXT("error", strerror(errno)));
-		_exit(EXIT_MAIMED);
+		_exit(WORKER_EXIT_MAIMED);
 	}
 	io_close(&spare);
 }
 
-static void nap(struct worker *worker, int64_t ms)
-{
-	struct pollfd entry = {.fd = worker->stop_fd, .events = POLLIN};
-
-	promise_idle(worker);
-	(void)io_poll(&entry, 1, clock_mono_after(worker_bounded_ms(worker, ms)));
-}
-
-/* ---- turns ---- */
-
-/* The pool's queues in the order to try them, and how many to take of each at first: as configured and all that there is
- * when strict; else in an order that is drawn by weight, with shares of the batch by weight. */
-static void order_queues(const struct config_pool *pool, unsigned wanted, int *queues, unsigned *shares)
-{
-	struct config_weight left[CONFIG_QUEUES_MAX];
-	size_t count = pool->queue_count;
-	long sum = 0;
-
-	for (size_t i = 0; i < count; i++)
-		sum += pool->queues[i].weight;
-	memcpy(left, pool->queues, count * sizeof *left);
-	for (size_t i = 0; i < pool->queue_count; i++) {
-		size_t chosen = 0;
-		long total = 0;
-		for (size_t j = 0; !pool->strict && j < count; j++) {
-			total += left[j].weight;
-			if (id_chance() * (double)total < left[j].weight)
-				chosen = j;
-		}
-		queues[i] = left[chosen].queue;
-		shares[i] = pool->strict ? wanted : (unsigned)((wanted * (long)left[chosen].weight + sum - 1) / sum);
-		memmove(left + chosen, left + chosen + 1, (--count - chosen) * sizeof *left);
-	}
-}
+/* ---- the life of a worker ---- */
 
 /* How many tasks to hold: about BATCH_NS of work as far as is known, never many times what went well before. */
 static unsigned want(const struct worker *worker)
@@ -113,105 +78,34 @@ static unsigned want(const struct worker *worker)
 
 	if (limit != SCHEMA_NONE && wanted > limit - worker->area->serial)
 		wanted = limit - worker->area->serial;
-	if (wanted > SCOREBOARD_BATCH)
-		wanted = SCOREBOARD_BATCH;
+	if (wanted > BATCH_MAX)
+		wanted = BATCH_MAX;
 	return wanted < 1 ? 1 : (unsigned)wanted;
 }
 
-/* What a failed turn means. Returns false when the worker should leave. */
-static bool cope(struct worker *worker, int status, const struct error *error, unsigned *failures)
+/* Runs it and keeps its outcome. False: leave. */
+static bool run_one(struct run *run, struct buffer *record)
 {
-	switch (status) {
-	case BROKER_STOPPED: return false;
-	case BROKER_GONE:
-		worker->area->refused++;
-		log_warn("lease was taken over, leaving", LOG_TEXT("slot", worker->name));
+	struct worker *worker = run->worker;
+
+	if (!run_begin(run))
+		return true; /* it was given back */
+	run_execute(run);
+	buffer_clear(record);
+	run_settle(run, record);
+	run_hide(run);
+	fault_point("task-settled");
+	if (batch_keep(&worker->batch, run->position, record->data, record->length) < 0 &&
+		!turn_report(worker, run->position, record))
 		return false;
-	case BROKER_HELD: nap(worker, HELD_MS); break;
-	case -ENOMEM: /* used up by a handler, and given back by nobody; what it has finished is in its outbox */
-		log_error("no memory is left in this worker, leaving");
-		_exit(EXIT_MAIMED);
-	default:
-		if (++*failures == AWAY_FAILURES)
-			log_warn("broker does not answer, waiting for it", LOG_TEXT("error", error->text));
-		nap(worker, broker_backoff_ms(*failures, id_chance()));
-	}
-	return !worker->draining;
-}
-
-/* One turn, said until it is answered. `extra` (or NULL) is one more outcome, behind those in the outbox. */
-static bool turn(struct worker *worker, unsigned wanted, bool wait, const struct broker_outcome *extra,
-	struct broker_lease *ret_lease)
-{
-	static struct broker_outcome outcomes[SCOREBOARD_BATCH + 1];
-	static unsigned positions[SCOREBOARD_BATCH];
-	int queues[CONFIG_QUEUES_MAX];
-	unsigned shares[CONFIG_QUEUES_MAX];
-	unsigned failures = 0;
-	bool answered = false;
-
-	queue_settings_follow(&worker->settings, worker->node->config, worker->node->scoreboard);
-	promise_idle(worker); /* the second thread may be in a call of its own */
-	(void)pthread_mutex_lock(&worker->call);
-	size_t count = batch_outcomes(&worker->batch, outcomes, positions);
-	if (extra)
-		outcomes[count] = *extra;
-	order_queues(worker->pool, wanted, queues, shares);
-	const int wait_ms = wait ? (int)worker_bounded_ms(worker, WAIT_MS) : 0;
-	const struct broker_turn call = {
-		.slot = worker->name,
-		.generation = worker->generation,
-		.sequence = ++worker->sequence,
-		.want = wanted,
-		.queues = queues,
-		.shares = shares,
-		.queue_count = worker->pool->queue_count,
-		.outcomes = outcomes,
-		.outcome_count = count + (extra != NULL),
-		.wait_ms = wait_ms,
-		.rests = worker->rests,
-		.stop_fd = wait ? worker->stop_fd : -1,
-	};
-	for (;;) {
-		struct error error = {""};
-		promise_idle(worker);
-		int64_t until = clock_mono_after(wait_ms + worker_bounded_ms(worker, ANSWER_MS));
-		int status = broker_turn(worker->broker, &call, until, ret_lease, &error);
-		answered = status == 0;
-		if (answered || !cope(worker, status, &error, &failures))
-			break;
-	}
-	if (answered) {
-		batch_reported(&worker->batch, positions, count);
-		worker->area->broker_at = clock_mono_ns();
-		worker->rests = ret_lease->rests;
-	}
-	if (answered && failures >= AWAY_FAILURES)
-		log_info("broker answers again");
-	(void)pthread_mutex_unlock(&worker->call);
-	return answered;
-}
-
-/* Reports what was kept and, behind it, an outcome that the outbox has no room for. False: leave. */
-static bool report_now(struct worker *worker, unsigned i, const struct buffer *record)
-{
-	struct broker_lease none = {0};
-	const struct broker_outcome outcome = {
-		.element = worker->batch.outbox->element[i],
-		.record = {record->data, record->length},
-	};
-
-	if (!turn(worker, 0, false, &outcome, &none))
-		return false;
-	broker_lease_fini(&none);
-	(void)pthread_mutex_lock(&worker->call);
-	batch_skip(&worker->batch, i);
-	(void)pthread_mutex_unlock(&worker->call);
-	orders_watch_batch(worker); /* its timer may have gone off meanwhile */
+	fault_point("task-kept");
 	return true;
 }
 
-/* ---- the life of a worker ---- */
+static bool is_one_of_several(const struct run *run)
+{
+	return run->well_formed && handlers_concurrency(run->worker->handlers, run->order.class) > 1;
+}
 
 static void run_batch(struct worker *worker)
 {
@@ -222,13 +116,15 @@ static void run_batch(struct worker *worker)
 	if (worker->batch.n > 1)
 		orders_watch_batch(worker);
 	for (unsigned i = 0; i < worker->batch.n && !worker->draining; i++) {
-		buffer_clear(&record);
-		if (!run_task(worker, i, &record))
-			continue;
-		fault_point("task-settled");
-		if (batch_keep(&worker->batch, i, record.data, record.length) < 0 && !report_now(worker, i, &record))
+		struct run *run = &worker->run;
+		run_open(run, worker, i, &worker->batch.lease.tasks[i]);
+		const bool is_several = is_one_of_several(run);
+		const bool goes_on = is_several ? several_run(worker, i) : run_one(run, &record);
+		run_close(run);
+		if (!goes_on)
 			return;
-		fault_point("task-kept");
+		if (is_several) /* all that was taken is over or was given back */
+			break;
 	}
 	worker_leave_if_maimed(worker);
 	if (!worker->draining)
@@ -243,7 +139,7 @@ static bool exceeds_memory(const struct worker *worker)
 	       process_resident(getpid()) + (worker->last_child > 0 ? process_resident(worker->last_child) : 0) > most;
 }
 
-static bool is_used_up(const struct worker *worker)
+bool worker_is_used_up(const struct worker *worker)
 {
 	const struct config_pool *pool = worker->pool;
 	int64_t age_ms = (clock_mono_ns() - worker->born_mono_ns) / CLOCK_NS_PER_MS;
@@ -252,7 +148,7 @@ static bool is_used_up(const struct worker *worker)
 	       (pool->max_age_ms != SCHEMA_NONE && age_ms >= pool->max_age_ms) || exceeds_memory(worker);
 }
 
-static void count_admitted(struct worker *worker, const struct broker_lease *lease)
+void worker_count_admitted(struct worker *worker, const struct broker_lease *lease)
 {
 	/* A turn serves its queues in order, so which list an element came from shows in its head. */
 	for (size_t i = 0; lease->admitted > 0 && i < lease->count; i++) {
@@ -272,11 +168,11 @@ static void work(struct worker *worker)
 	bool wait = false;
 
 	while (!worker->draining) {
-		const bool last = is_used_up(worker);
+		const bool last = worker_is_used_up(worker);
 		struct broker_lease lease = {0};
 		worker->wanted = want(worker);
 		fault_point("worker-takes");
-		if (!turn(worker, last ? 0 : worker->wanted, wait && !last, NULL, &lease))
+		if (!turn_take(worker, last ? 0 : worker->wanted, wait && !last, &lease))
 			return;
 		fault_point(lease.count > 0 ? "worker-took" : "worker-took-nothing");
 		batch_close(&worker->batch);
@@ -290,7 +186,7 @@ static void work(struct worker *worker)
 			continue;
 		}
 		worker->wall_offset_ns = clock_wall_ms() * CLOCK_NS_PER_MS - clock_mono_ns();
-		count_admitted(worker, &lease);
+		worker_count_admitted(worker, &lease);
 		batch_open(&worker->batch, worker->generation, &lease);
 		fault_point("worker-opened");
 		run_batch(worker);
@@ -306,7 +202,7 @@ static int give_up(struct worker *worker, const char *reason)
 
 static int prepare(struct worker *worker, struct error *error)
 {
-	int status = run_open(worker);
+	int status = run_prepare(worker);
 
 	if (status < 0)
 		return error_set(error, status, "cannot prepare handlers: %s", strerror(-status));
@@ -375,14 +271,14 @@ int worker_main(const struct node *node, unsigned row)
 	}
 	log_info("worker started", LOG_INT("pid", getpid()));
 	worker.area->ready_at = clock_mono_ns();
-	promise_idle(&worker);
+	worker_promise_idle(&worker);
 	if (!worker.draining)
 		worker.area->state = SCOREBOARD_IDLE;
 	if (worker.service)
 		return service_run(&worker);
 	work(&worker);
 	fault_point("worker-leaves");
-	worker.timeout_ns = INT64_MAX; /* no task bounds what its handlers take to leave */
+	worker.run.timeout_ns = INT64_MAX; /* no task bounds what its handlers take to leave */
 	handlers_close(worker.handlers);
 	return 0;
 }

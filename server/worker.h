@@ -12,6 +12,7 @@
 #include "core/queue_settings.h"
 #include "server/batch.h"
 #include "server/elsewhere.h"
+#include "server/run.h"
 #include "server/usage.h"
 
 #include <pthread.h>
@@ -27,6 +28,15 @@ int worker_main(const struct node *node, unsigned row);
 /* Says until when this process vouches to be heard of again; wakes a supervisor that would sleep past it. First thread. */
 void worker_promise(struct worker *worker, int64_t now_mono_ns, int64_t until_mono_ns);
 
+/* The promise of a worker that is at its own business: a heartbeat_timeout from now. First thread. */
+void worker_promise_idle(struct worker *worker);
+
+/* It is to leave after what it has in hand: max_tasks, max_age, max_memory. */
+bool worker_is_used_up(const struct worker *worker);
+
+/* Counts what the turn has taken from plain lists. */
+void worker_count_admitted(struct worker *worker, const struct broker_lease *lease);
+
 /* Ends the process if a handler has closed what is ours, or has left no descriptor to be had: what comes next would fail for
  * no fault of its own. What is kept is reported by the scheduler, the others go back. First thread. */
 void worker_leave_if_maimed(const struct worker *worker);
@@ -34,7 +44,10 @@ void worker_leave_if_maimed(const struct worker *worker);
 /* At most a third of the heartbeat_timeout: with a short one waits are shorter too, and end before the promise does. */
 int64_t worker_bounded_ms(const struct worker *worker, int64_t ms);
 
-enum { WORKER_SLOW_MS = 20 }; /* what waits behind a task that has run so long is given back */
+enum {
+	WORKER_SLOW_MS = 20, /* what waits behind a task that has run so long is given back */
+	WORKER_EXIT_MAIMED = 71,
+};
 
 struct worker {
 	const struct node *node;
@@ -60,14 +73,11 @@ struct worker {
 	struct handler_host host;
 	char loaded[TASK_NAME_MAX + 1]; /* class that was loaded last */
 	pid_t last_child;               /* the program that ran a task last; 0: none did */
-	bool has_saved;          /* the task in hand has kept something for its next execution, or an earlier one had */
-	int64_t created_ms;      /* of the task in hand, as its head says */
-	int64_t started_mono_ns; /* of the task in hand */
-	int64_t timeout_ns;      /* of the task in hand; INT64_MAX: none */
-	int64_t average_ns;      /* moving average of a task's duration; 0: none yet */
-	unsigned wanted;         /* of the last take */
-	bool rests;              /* as the last turn said: its pool or node is paused */
-	int64_t wall_offset_ns;  /* wall − mono, renewed at each take */
+	struct run run;                 /* the task in hand, where it is one at a time */
+	int64_t average_ns;             /* moving average of a task's duration; 0: none yet */
+	unsigned wanted;                /* of the last take */
+	bool rests;                     /* as the last turn said: its pool or node is paused */
+	int64_t wall_offset_ns;         /* wall − mono, renewed at each take */
 	int64_t born_mono_ns;
 	struct usage usage;
 

@@ -78,8 +78,6 @@ static void a_lease_is_laid_out_before_it_is_owned(void **state)
 	open_batch(NEW, "t", 3);
 	assert_int_equal(outbox->owner, NEW);
 	assert_int_equal(outbox->n, 3);
-	assert_int_equal(outbox->started, 0);
-	assert_int_equal(outbox->finished, 0);
 	for (unsigned i = 0; i < 3; i++) {
 		assert_string_equal(outbox->element[i], names[i]);
 		assert_int_equal(outbox->claim[i], CLAIM_WAITING);
@@ -112,15 +110,11 @@ static void a_run_says_what_it_does_before_it_does_it(void **state)
 	open_batch(NEW, "t", 2);
 	assert_true(batch_begin(&batch, 0, 4711));
 	assert_int_equal(outbox->claim[0], CLAIM_RUNNING);
-	assert_int_equal(outbox->started, 1);
-	assert_int_equal(outbox->started_ms, 4711);
-	assert_int_equal(outbox->finished, 0);
+	assert_int_equal(outbox->started_ms[0], 4711);
 	assert_true(batch_end(&batch, 0));
 	assert_int_equal(outbox->claim[0], CLAIM_DONE);
-	assert_int_equal(outbox->finished, 0); /* not before its outcome stands there */
 	assert_int_equal(batch_keep(&batch, 0, "S one", 5), 0);
-	assert_int_equal(outbox->finished, 1);
-	assert_int_equal(outbox->started, 1);
+	assert_int_equal(outbox->claim[0], CLAIM_KEPT);
 }
 
 static void a_position_is_begun_and_ended_once(void **state)
@@ -130,11 +124,10 @@ static void a_position_is_begun_and_ended_once(void **state)
 	assert_false(batch_end(&batch, 0));
 	assert_true(batch_begin(&batch, 0, 1));
 	assert_false(batch_begin(&batch, 0, 2));
-	assert_int_equal(outbox->started_ms, 1);
+	assert_int_equal(outbox->started_ms[0], 1);
 	assert_true(batch_end(&batch, 0));
 	assert_false(batch_end(&batch, 0));
 	assert_false(batch_begin(&batch, 0, 3));
-	assert_int_equal(outbox->started, 1);
 }
 
 static void outcomes_come_in_order_and_once(void **state)
@@ -180,12 +173,12 @@ static void a_full_outbox_says_so_and_is_free_again_after_a_report(void **state)
 	assert_int_equal(batch_keep(&batch, 0, large, SCOREBOARD_OUTBOX - 3), 0);
 	assert_true(batch_begin(&batch, 1, 1) && batch_end(&batch, 1));
 	assert_int_equal(batch_keep(&batch, 1, "four", 4), -ENOSPC);
-	assert_int_equal(outbox->finished, 1); /* untouched */
+	assert_int_equal(outbox->claim[1], CLAIM_DONE); /* untouched */
 	size_t count = batch_outcomes(&batch, outcomes, positions);
 	assert_int_equal(count, 1);
 	batch_reported(&batch, positions, count);
 	batch_skip(&batch, 1); /* it was reported with those before it */
-	assert_int_equal(outbox->finished, 2);
+	assert_int_equal(outbox->claim[1], CLAIM_KEPT);
 	assert_int_equal(batch_outcomes(&batch, outcomes, positions), 0);
 	assert_true(batch_begin(&batch, 2, 1) && batch_end(&batch, 2));
 	assert_int_equal(batch_keep(&batch, 2, large, SCOREBOARD_OUTBOX), 0);
@@ -202,8 +195,7 @@ static void a_skipped_one_has_no_outcome_for_whoever_recovers(void **state)
 	assert_true(batch_begin(&batch, 0, 1) && batch_end(&batch, 0));
 	batch_skip(&batch, 0);
 	assert_int_equal(outbox->outcome[0].length, 0);
-	assert_int_equal(outbox->finished, 1);
-	assert_int_equal(outbox->started, 1);
+	assert_int_equal(outbox->claim[0], CLAIM_KEPT);
 }
 
 static void only_what_runs_can_be_aborted(void **state)
@@ -218,7 +210,6 @@ static void only_what_runs_can_be_aborted(void **state)
 	assert_int_equal(outbox->claim[1], CLAIM_ABORTED);
 	assert_false(batch_abort(&batch));  /* once */
 	assert_false(batch_end(&batch, 1)); /* nothing may be reported of it any more */
-	assert_int_equal(outbox->finished, 1);
 	assert_int_equal(batch_outcomes(&batch, outcomes, positions), 1);
 	expect_outcome(0, 0, "t0", "done");
 }
@@ -251,7 +242,6 @@ static void what_waits_behind_the_running_one_is_given_back(void **state)
 	expect_outcome(3, 4, "t4", "B");
 	for (unsigned i = 2; i < 5; i++)
 		assert_false(batch_begin(&batch, i, 1));
-	assert_int_equal(outbox->started, 2); /* and nothing says that they had been */
 }
 
 static void a_give_back_is_owed_until_it_is_reported(void **state)
@@ -282,21 +272,68 @@ static void before_the_first_is_begun_all_can_be_given_back(void **state)
 	assert_int_equal(batch_return(&batch), 2);
 	assert_false(batch_begin(&batch, 0, 1));
 	assert_false(batch_begin(&batch, 1, 1));
-	assert_int_equal(outbox->started, 0);
 	assert_int_equal(batch_outcomes(&batch, outcomes, positions), 2);
 }
 
-static void what_was_given_back_keeps_its_word_when_a_later_one_finishes(void **state)
+static void what_runs_can_go_back_uncounted(void **state)
+{
+	(void)state;
+	open_batch(NEW, "t", 2);
+	assert_false(batch_give_back(&batch, 0)); /* it does not run */
+	assert_true(batch_begin(&batch, 0, 1));
+	assert_true(batch_give_back(&batch, 0));
+	assert_false(batch_abort(&batch));
+	assert_false(batch_end(&batch, 0));
+	assert_int_equal(batch_outcomes(&batch, outcomes, positions), 1);
+	expect_outcome(0, 0, "t0", "B");
+	assert_true(batch_begin(&batch, 1, 1));
+	assert_true(batch_abort(&batch));
+	assert_false(batch_give_back(&batch, 1)); /* the process is about to end */
+}
+
+static void several_end_in_any_order_and_leave_room_for_others(void **state)
 {
 	(void)state;
 	open_batch(NEW, "t", 3);
-	run_one(0, "done");
-	assert_int_equal(batch_return(&batch), 2);
-	/* `finished` never passes what was given back, but even so it would be no outcome of this batch. */
-	outbox->finished = 3;
-	assert_int_equal(batch_outcomes(&batch, outcomes, positions), 3);
-	expect_outcome(1, 1, "t1", "B");
-	expect_outcome(2, 2, "t2", "B");
+	for (unsigned i = 0; i < 3; i++)
+		assert_true(batch_begin(&batch, i, 1));
+	assert_int_equal(batch_count(&batch, CLAIM_RUNNING), 3);
+	assert_true(batch_end(&batch, 1));
+	assert_int_equal(batch_keep(&batch, 1, "second", 6), 0);
+	size_t count = batch_outcomes(&batch, outcomes, positions);
+	assert_int_equal(count, 1);
+	expect_outcome(0, 1, "t1", "second");
+	assert_int_equal(batch_add(&batch, (struct bytes){"new", 3}), 3); /* t1 is not reported yet */
+	batch_reported(&batch, positions, count);
+	batch_clear_reported(&batch);
+	assert_int_equal(outbox->claim[1], CLAIM_FREE);
+	assert_int_equal(batch_outcomes(&batch, outcomes, positions), 0);
+	assert_int_equal(batch_add(&batch, (struct bytes){"newer", 5}), 1);
+	assert_string_equal(outbox->element[1], "newer");
+	assert_int_equal(outbox->claim[1], CLAIM_WAITING);
+	assert_int_equal(outbox->n, 4);
+	run_one(1, "third");
+	assert_int_equal(batch_outcomes(&batch, outcomes, positions), 1);
+	expect_outcome(0, 1, "newer", "third");
+}
+
+static void what_is_kept_stays_when_others_are_cleared(void **state)
+{
+	static char large[SCOREBOARD_OUTBOX];
+
+	(void)state;
+	memset(large, 'x', sizeof large);
+	open_batch(NEW, "t", 3);
+	assert_true(batch_begin(&batch, 0, 1) && batch_end(&batch, 0));
+	assert_int_equal(batch_keep(&batch, 0, large, SCOREBOARD_OUTBOX - 4), 0);
+	size_t count = batch_outcomes(&batch, outcomes, positions);
+	run_one(1, "four");
+	batch_reported(&batch, positions, count);
+	batch_clear_reported(&batch);
+	assert_int_equal(batch_outcomes(&batch, outcomes, positions), 1);
+	expect_outcome(0, 1, "t1", "four"); /* its bytes are not written over */
+	assert_true(batch_begin(&batch, 2, 1) && batch_end(&batch, 2));
+	assert_int_equal(batch_keep(&batch, 2, "five", 4), -ENOSPC);
 }
 
 /* Fills a batch in every way that leaves something behind, and closes it. */
@@ -376,7 +413,9 @@ int main(void)
 		TEST(what_waits_behind_the_running_one_is_given_back),
 		TEST(a_give_back_is_owed_until_it_is_reported),
 		TEST(before_the_first_is_begun_all_can_be_given_back),
-		TEST(what_was_given_back_keeps_its_word_when_a_later_one_finishes),
+		TEST(what_runs_can_go_back_uncounted),
+		TEST(several_end_in_any_order_and_leave_room_for_others),
+		TEST(what_is_kept_stays_when_others_are_cleared),
 		TEST(a_closed_batch_is_nobody_s),
 		TEST(nothing_of_an_older_batch_is_seen_in_the_next),
 		TEST(a_shorter_batch_does_not_see_the_end_of_a_longer_one),

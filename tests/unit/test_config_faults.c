@@ -66,15 +66,13 @@ static void says_where_and_what(void **state)
 	assert_refused("queues:\n- name: default\n  list: async_task_queue\n", 1, "has the list");
 }
 
-static void says_what_is_not_there_yet(void **state)
+static void says_who_runs_one_task_at_a_time(void **state)
 {
 	(void)state;
-	static const char *const texts[] = {
-		"handlers: [{class: A, exec: [php], concurrency: 2}]\n",
-
-	};
-	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-		assert_refused(texts[i], strchr(texts[i], '\n')[1] == '\0' ? 1 : 2, "not available yet");
+	assert_refused("handlers: [{class: A, exec: [cat], mode: once, concurrency: 2}]\n", 1, "for mode persistent");
+	assert_refused("handlers: [{class: A, exec: [php, x/muster.php, a.php], concurrency: 2}]\n", 1, "not for PHP");
+	assert_refused("handlers: [{class: A, exec: [cat], concurrency: 513}]\n", 1, "\"concurrency\" must be");
+	assert_refused("handlers: [{class: A, exec: [cat], concurrency: 0}]\n", 1, "\"concurrency\" must be");
 }
 
 static void tokens_are_checked(void **state)
@@ -238,7 +236,7 @@ int main(void)
 {
 	static const struct CMUnitTest tests[] = {
 		TEST(says_where_and_what),
-		TEST(says_what_is_not_there_yet),
+		TEST(says_who_runs_one_task_at_a_time),
 		TEST(tokens_are_checked),
 		TEST(listens_on_this_machine_alone),
 		TEST(refuses_what_is_no_plain_yaml),
