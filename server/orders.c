@@ -101,7 +101,7 @@ static void give_back(struct worker *worker)
 		return; /* the first thread sees to it */
 	if (pthread_mutex_trylock(&worker->call) != 0)
 		return; /* the first thread reports; it sets the timer anew when it goes on */
-	const bool waits = batch_count(&worker->batch, CLAIM_WAITING) > 0;
+	const bool waits = batch_count(&worker->batch, CLAIM_WAITING) > 0 || batch_owes(&worker->batch);
 	if (waits && batch_count(&worker->batch, CLAIM_RUNNING) > 0) {
 		int64_t ran = clock_mono_ns() - worker->area->current.started_mono_ns;
 		if (ran >= WORKER_SLOW_MS * CLOCK_NS_PER_MS)

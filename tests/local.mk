@@ -169,7 +169,7 @@ check_LIBRARIES = libserver_faults.a
 libserver_faults_a_SOURCES = $(libserver_a_SOURCES) tests/faults/fault.c
 libserver_faults_a_CPPFLAGS = $(AM_CPPFLAGS) -DMUSTER_FAULT_POINTS
 check_PROGRAMS += musterd-faults
-EXTRA_DIST += tests/bench/soak tests/system/test_history.py tests/system/test_page.py tests/system/test_settings.py tests/system/test_control.py tests/system/test_disk.py tests/system/test_fault_points.py tests/system/test_power_cut.py tests/system/test_time.py tests/system/test_trouble.py tests/system/test_usage.py
+EXTRA_DIST += tests/bench/soak tests/system/test_history.py tests/system/test_page.py tests/system/test_settings.py tests/system/test_concurrency.py tests/system/test_control.py tests/system/test_disk.py tests/system/test_fault_points.py tests/system/test_power_cut.py tests/system/test_time.py tests/system/test_trouble.py tests/system/test_usage.py
 musterd_faults_SOURCES = server/musterd.c
 musterd_faults_LDADD = libserver_faults.a libapi.a libcore.a $(MICROHTTPD_LIBS) $(HIREDIS_LIBS) $(JANSSON_LIBS) $(YAML_LIBS)
 
