@@ -86,6 +86,42 @@ export interface Scale {
 	workers: number;
 }
 
+/** What may be changed of a queue while it is in use */
+export interface QueueSettings {
+	/** Executions in all, where the task does not say. */
+	retry?: number;
+	/** How long a task waits before it runs again. */
+	backoff?: {
+		/** The first wait. */
+		base?: string;
+		/** Each further wait is so many times the one before. */
+		factor?: number;
+		/** The longest wait. */
+		max?: string;
+		/** Each wait is made longer or shorter at random by up to this part of it. */
+		jitter?: number;
+	};
+	/** The most that one execution may take, where the task does not say. */
+	timeout?: string | null;
+	/** Deaths of its worker that one task may cause before it is dead. */
+	max_crashes?: number;
+	/** How long, and how many, ended tasks are kept, per state. */
+	retention?: {
+		/** How long a succeeded task can be looked up. */
+		succeeded?: string;
+		/** How long a dead one. */
+		dead?: string;
+		/** How long a cancelled one. */
+		cancelled?: string;
+		/** How many of each state at most. */
+		max?: number;
+	};
+	/** Tasks of the queue that may run at a time, over all nodes; workers take such tasks one at a time. */
+	max_active?: number | null;
+	/** Tasks that may wait in the queue; submissions beyond are refused (429) until some were taken. What comes through a plain list counts and is not refused. */
+	max_depth?: number | null;
+}
+
 /** What went wrong (RFC 9457) */
 export interface Problem {
 	/** about:blank: the status says which kind of problem it is */
@@ -380,6 +416,8 @@ export interface Queue {
 	paused: boolean;
 	/** Age of the task that is next in line */
 	oldest_age_seconds: number;
+	/** What holds, of the configuration and what was changed */
+	settings: QueueSettings;
 }
 
 /** All queues */
@@ -407,8 +445,10 @@ export interface Worker {
 	/** Executions in this slot, by how they ended */
 	tasks: WorkerTasks;
 	rss_bytes: number | null;
-	/** What it runs now */
+	/** What it runs now; of several, what it started first */
 	task: CurrentTask | null;
+	/** How many tasks it runs now */
+	in_hand: number;
 	/** Of one that is looked at alone: how its last incarnations ended, the latest first */
 	exits?: PastExit[];
 }
@@ -747,7 +787,7 @@ export interface Configuration {
 		options?: unknown;
 		/** One child for many tasks, or one a task. */
 		mode?: 'persistent' | 'once';
-		/** Tasks that one child runs at a time. */
+		/** Tasks that one worker runs at a time, told apart by their ids: mode persistent. */
 		concurrency?: number;
 		/** Parts of the document that no log shows, as JSON pointers: /param/0/password. */
 		redact?: string[];
@@ -898,6 +938,10 @@ export interface Calls {
 	'GET /v1/queues': { query: never; body: never; answer: Queues };
 	/** Look at a queue */
 	'GET /v1/queues/{queue}': { query: never; body: never; answer: Queue };
+	/** Change settings of a queue, for all nodes, until they are changed again */
+	'PATCH /v1/queues/{queue}': { query: never; body: QueueSettings; answer: Queue };
+	/** Let a queue's settings be what the configuration says */
+	'DELETE /v1/queues/{queue}/settings': { query: never; body: never; answer: Queue };
 	/** Let nothing be taken from a queue */
 	'POST /v1/queues/{queue}/pause': { query: never; body: never; answer: Queue };
 	/** Go on with a queue */
