@@ -127,6 +127,10 @@ static void write_broker(struct buffer *text, struct api *api)
 	metric_value(text, "muster_broker_up", status >= 0);
 	if (status < 0)
 		return;
+	metric_head(
+		text, "muster_broker_info", "gauge", "The broker's version and what of its settings tasks depend on");
+	metric_value(text, "muster_broker_info", 1, "version", state.version, "maxmemory_policy", state.eviction,
+		"append_only", state.appends ? "yes" : "no");
 	metric_head(text, "muster_broker_memory_bytes", "gauge", "Memory that the broker uses");
 	metric_value(text, "muster_broker_memory_bytes", state.memory_bytes);
 	if (state.memory_limit > 0) {

@@ -4,6 +4,7 @@
 
 #include <curl/curl.h>
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -316,6 +317,99 @@ int client_follow(struct client *client, const char *path, const char *last_even
 	int status = perform(client, &transfer, "GET", path, headers, ret_answer, error);
 	curl_slist_free_all(headers);
 	return status == 0 && ret_answer->status != 200 ? -EACCES : status;
+}
+
+/* ---- a stream beside other calls ---- */
+
+struct client_stream {
+	CURLM *multi;
+	struct transfer transfer;
+	struct curl_slist *headers; /* owned */
+	char *url;                  /* owned */
+};
+
+static size_t receive_stream(char *bytes, size_t size, size_t count, void *context)
+{
+	struct client_stream *stream = context;
+	long status = 0;
+
+	(void)curl_easy_getinfo(stream->transfer.easy, CURLINFO_RESPONSE_CODE, &status);
+	if (status != 200 || !stream->transfer.take(stream->transfer.context, bytes, size * count))
+		return 0;
+	return size * count;
+}
+
+/* A copy of the client's handle has its server, socket and certificates; nothing of its last call must be left. */
+static void set_up_stream(struct client_stream *stream)
+{
+	CURL *easy = stream->transfer.easy;
+
+	(void)curl_easy_setopt(easy, CURLOPT_URL, stream->url);
+	(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, NULL);
+	(void)curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, "GET");
+	(void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, stream->headers);
+	(void)curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, NULL);
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive_stream);
+	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, stream);
+	(void)curl_easy_setopt(easy, CURLOPT_NOPROGRESS, 1L);
+	(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, 0L);
+}
+
+int client_stream_open(const struct client *client, const char *path, const char *last_event, client_taker *take,
+	void *context, struct client_stream **ret_stream)
+{
+	struct client_stream *stream = calloc(1, sizeof *stream);
+	char line[256];
+
+	if (!stream)
+		return -ENOMEM;
+	stream->headers = copy_headers(client);
+	if (last_event[0] != '\0') {
+		(void)snprintf(line, sizeof line, "Last-Event-ID: %s", last_event);
+		stream->headers = curl_slist_append(stream->headers, line);
+	}
+	stream->multi = curl_multi_init();
+	stream->transfer =
+		(struct transfer){.easy = curl_easy_duphandle(client->easy), .take = take, .context = context};
+	if (asprintf(&stream->url, "%s%s", client->base, path) < 0)
+		stream->url = NULL;
+	if (!stream->headers || !stream->multi || !stream->transfer.easy || !stream->url) {
+		client_stream_close(stream);
+		return -ENOMEM;
+	}
+	set_up_stream(stream);
+	(void)curl_multi_add_handle(stream->multi, stream->transfer.easy);
+	*ret_stream = stream;
+	return 0;
+}
+
+void client_stream_close(struct client_stream *stream)
+{
+	if (!stream)
+		return;
+	if (stream->multi && stream->transfer.easy)
+		(void)curl_multi_remove_handle(stream->multi, stream->transfer.easy);
+	curl_easy_cleanup(stream->transfer.easy);
+	(void)curl_multi_cleanup(stream->multi);
+	curl_slist_free_all(stream->headers);
+	free(stream->url);
+	free(stream);
+}
+
+bool client_stream_wait(struct client_stream *stream, int fd, int timeout_ms)
+{
+	struct curl_waitfd wait = {.fd = fd, .events = CURL_WAIT_POLLIN};
+	struct pollfd alone = {.fd = fd, .events = POLLIN};
+	int running = 0;
+
+	if (!stream) {
+		(void)poll(&alone, 1, timeout_ms); /* early for whatever reason: its caller looks at the clock */
+		return true;
+	}
+	(void)curl_multi_poll(stream->multi, &wait, 1, timeout_ms, NULL);
+	(void)curl_multi_perform(stream->multi, &running);
+	return running > 0;
 }
 
 void answer_fini(struct answer *answer)

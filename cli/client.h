@@ -49,6 +49,16 @@ typedef bool client_taker(void *context, const char *bytes, size_t length);
 int client_follow(struct client *client, const char *path, const char *last_event, client_taker *take, void *context,
 	struct answer *ret_answer, struct error *error);
 
+/* The same beside other calls: a stream of its own connection that is given time by client_stream_wait. take: as above; what
+ * it is called with "" and 0 for does not happen here. Returns 0, or -ENOMEM. */
+struct client_stream;
+int client_stream_open(const struct client *client, const char *path, const char *last_event, client_taker *take,
+	void *context, struct client_stream **ret_stream);
+void client_stream_close(struct client_stream *stream); /* NULL: nothing */
+/* Waits until something has come, `fd` can be read, or the time is over. Returns whether the stream goes on; when it does
+ * not, it is closed by its owner. stream NULL: waits for the rest. */
+bool client_stream_wait(struct client_stream *stream, int fd, int timeout_ms);
+
 /* How long a call may last from now on. */
 void client_set_timeout(struct client *client, int64_t timeout_ms);
 

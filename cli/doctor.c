@@ -7,11 +7,13 @@
 #include "core/clock.h"
 #include "core/io.h"
 
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 enum { CLOCK_SLACK_MS = 2000, FILES_WANTED = 4096, FILE_MAX = 64 * 1024 };
 
@@ -44,11 +46,11 @@ static void find(
 	doctor->worst = level > doctor->worst ? level : doctor->worst;
 	if (!call_has(doctor->call, OPTION_JSON)) {
 		const struct terminal *terminal = &doctor->call->terminal;
-		(void)printf("%s%-8s%s %-12s ", terminal_begin(terminal, level_paints[level]), level_words[level],
+		(void)printf("%s%-8s%s %-16s ", terminal_begin(terminal, level_paints[level]), level_words[level],
 			terminal_end(terminal, level_paints[level]), check);
 		(void)terminal_text(stdout, found, -1);
 		if (remedy)
-			(void)printf("\n%22s-> %s", "", remedy);
+			(void)printf("\n%26s-> %s", "", remedy);
 		(void)putchar('\n');
 	}
 	free(found);
@@ -177,11 +179,53 @@ static double sample(const char *text, const char *name)
 	return -1;
 }
 
+/* The value of a label of the one sample of that name; "": there is none. What the broker says of itself has no quotes. */
+static struct view_text label(const char *text, const char *name, const char *label)
+{
+	struct view_text value = {""};
+	char begin[64];
+
+	(void)snprintf(begin, sizeof begin, "\n%s{", name);
+	const char *line = strstr(text, begin);
+	const char *end = line ? strchr(line + 1, '\n') : NULL;
+	(void)snprintf(begin, sizeof begin, "%s=\"", label);
+	const char *found = line ? strstr(line, begin) : NULL;
+	if (found && end && found < end)
+		(void)snprintf(value.text, sizeof value.text, "%.*s", (int)strcspn(found + strlen(begin), "\"\n"),
+			found + strlen(begin));
+	return value;
+}
+
+/* What the broker does with tasks when it is short of memory, or dies. */
+static void check_broker(struct doctor *doctor, const char *metrics)
+{
+	const struct view_text version = label(metrics, "muster_broker_info", "version"),
+			       policy = label(metrics, "muster_broker_info", "maxmemory_policy"),
+			       appends = label(metrics, "muster_broker_info", "append_only");
+
+	if (version.text[0] != '\0')
+		find(doctor, "version", LEVEL_FINE, NULL, "the broker is Redis %s", version.text);
+	if (policy.text[0] != '\0' && strcmp(policy.text, "noeviction") != 0)
+		find(doctor, "maxmemory-policy", LEVEL_WRONG,
+			"redis-cli CONFIG SET maxmemory-policy noeviction, and the same in its file",
+			"the broker may evict keys when its memory is full (%s): accepted tasks would vanish",
+			policy.text);
+	else if (policy.text[0] != '\0')
+		find(doctor, "maxmemory-policy", LEVEL_FINE, NULL, "noeviction");
+	if (strcmp(appends.text, "no") == 0)
+		find(doctor, "append-only", LEVEL_WARNING,
+			"redis-cli CONFIG SET appendonly yes, and the same in its file",
+			"the broker keeps no append-only file: its death loses what came after its last snapshot");
+	else if (appends.text[0] != '\0')
+		find(doctor, "append-only", LEVEL_FINE, NULL, "the broker writes down what it has accepted");
+}
+
 static void check_numbers(struct doctor *doctor)
 {
 	struct answer answer;
 
 	if (ask(doctor, "/metrics", "accounts", &answer) && answer.status == 200) {
+		check_broker(doctor, answer.text);
 		const double unaccounted = sample(answer.text, "muster_tasks_unaccounted");
 		const double dropped = sample(answer.text, "muster_log_dropped_total");
 		find(doctor, "accounts", unaccounted > 0 ? LEVEL_WARNING : LEVEL_FINE,
@@ -229,6 +273,74 @@ static void check_files(struct doctor *doctor)
 	free(text);
 }
 
+/* Whether the server runs on this machine, so that its paths are ours. */
+static bool is_here(struct doctor *doctor)
+{
+	struct answer answer;
+	char host[HOST_NAME_MAX + 1] = "";
+	bool here = false;
+	json_t *node;
+	size_t i;
+
+	(void)gethostname(host, sizeof host - 1);
+	if (ask(doctor, "/v1/nodes", "permission", &answer))
+		json_array_foreach(json_object_get(answer.body, "nodes"), i, node) here =
+			here || (view_flag(node, "self") && strcmp(view_string(node, "host"), host) == 0);
+	answer_fini(&answer);
+	return here;
+}
+
+static void check_mode(struct doctor *doctor, const char *what, const char *path, const char *remedy)
+{
+	struct stat facts;
+
+	if (path[0] == '\0' || stat(path, &facts) < 0)
+		return;
+	const bool open = (facts.st_mode & 0077) != 0;
+	find(doctor, "permission", open ? LEVEL_WARNING : LEVEL_FINE, open ? remedy : NULL, "%s %s is %s", what, path,
+		open ? "open to others" : "its owner's alone");
+}
+
+/* Loopback addresses and unix sockets carry nothing that others hear. */
+static bool is_heard(const char *address)
+{
+	return strncmp(address, "unix:", 5) != 0 && strncmp(address, "127.", 4) != 0 &&
+	       strncmp(address, "[::1]", 5) != 0 && strncmp(address, "localhost:", 10) != 0;
+}
+
+static void check_listen(struct doctor *doctor, const json_t *settings)
+{
+	const bool clear = view_string(json_object_get(settings, "tls"), "certificate")[0] == '\0';
+	const json_t *address;
+	size_t i;
+
+	json_array_foreach(json_object_get(settings, "listen"), i, address)
+	{
+		const char *text = json_string_value(address);
+		if (clear && text && is_heard(text))
+			find(doctor, "tls", LEVEL_WARNING, "give it tls.certificate and tls.key, or a proxy in front",
+				"tokens and tasks go to %s in the clear", text);
+	}
+}
+
+static void check_settings(struct doctor *doctor)
+{
+	struct answer answer;
+	json_t *token;
+	size_t i;
+
+	if (ask(doctor, "/v1/config", "permission", &answer) && answer.status == 200) {
+		const json_t *settings = json_object_get(answer.body, "settings");
+		check_listen(doctor, settings);
+		if (is_here(doctor)) {
+			check_mode(doctor, "the state directory", view_string(settings, "state_dir"), "chmod 700 it");
+			json_array_foreach(json_object_get(json_object_get(settings, "auth"), "tokens"), i, token)
+				check_mode(doctor, "the token in", view_string(token, "token_file"), "chmod 600 it");
+		}
+	}
+	answer_fini(&answer);
+}
+
 static void check_memory(struct doctor *doctor)
 {
 	char *text = read_text("/proc/sys/vm/overcommit_memory");
@@ -270,6 +382,7 @@ int doctor_run(struct call *call)
 		check_ready(&doctor);
 		check_numbers(&doctor);
 		check_files(&doctor);
+		check_settings(&doctor);
 	}
 	check_memory(&doctor);
 	check_contexts(&doctor);

@@ -1,12 +1,24 @@
 #include "cli/top_model.h"
 
 #include "cli/memory.h"
+#include "cli/path.h"
 #include "cli/view.h"
 #include "core/clock.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+enum {
+	LOOK_MS = 500,
+	LIVE_LOOK_MS = 1000,
+	LOOK_AROUND_MS = 2000,
+	SOON_MS = 100, /* after an event: many that come at once are one look */
+};
+
+#define FAILED_MAX       20
+#define STRING_OF(value) #value
+#define STRING(value)    STRING_OF(value)
 
 const char *const top_sort_names[TOP_SORTS] = {
 	[TOP_BY_NAME] = "name",
@@ -19,13 +31,17 @@ const char *const top_sort_names[TOP_SORTS] = {
 
 void top_model_init(struct top_model *model)
 {
-	*model = (struct top_model){.workers = json_array(), .queues = json_array()};
+	*model = (struct top_model){
+		.workers = json_array(), .queues = json_array(), .failed = json_array(), .restarts = json_object()};
 }
 
 void top_model_fini(struct top_model *model)
 {
 	json_decref(model->workers);
 	json_decref(model->queues);
+	json_decref(model->failed);
+	json_decref(model->restarts);
+	json_decref(model->task);
 }
 
 /* ---- order ---- */
@@ -153,12 +169,30 @@ static json_t *get(struct top_model *model, struct client *client, const char *p
 	return array;
 }
 
-void top_model_look(struct top_model *model, struct client *client)
+/* A worker that has been replaced since, unless somebody wanted it to be. */
+static void note_restart(struct top_model *model, const json_t *worker)
+{
+	const json_t *exit = json_object_get(worker, "last_exit");
+	const char *reason = view_string(exit, "reason"), *task = view_string(exit, "task");
+	const int64_t restarts = view_integer(worker, "restarts");
+	char name[160];
+
+	(void)snprintf(
+		name, sizeof name, "%s/%lld", view_string(worker, "pool"), (long long)view_integer(worker, "slot"));
+	const json_t *before = json_object_get(model->restarts, name);
+	if (before && restarts > json_integer_value(before) && strcmp(reason, "order") != 0 &&
+		strcmp(reason, "recycled") != 0)
+		(void)snprintf(model->news, sizeof model->news, "worker %s ended: %s%s%s", name, reason,
+			task[0] != '\0' ? ", with task " : "", task);
+	(void)json_object_set_new(model->restarts, name, json_integer(restarts));
+}
+
+static void look(struct top_model *model, struct client *client)
 {
 	const int64_t now = clock_mono_ns();
 	const double seconds =
 		model->looked_mono_ns > 0 ? (double)(now - model->looked_mono_ns) / (double)CLOCK_NS_PER_S : 0;
-	json_t *workers, *queues, *queue;
+	json_t *workers, *queues, *queue, *worker;
 	size_t i;
 
 	model->error.text[0] = '\0';
@@ -167,6 +201,7 @@ void top_model_look(struct top_model *model, struct client *client)
 	if (workers) {
 		json_decref(model->workers);
 		model->workers = workers;
+		json_array_foreach(workers, i, worker) note_restart(model, worker);
 		top_model_sort(model);
 	}
 	if (!queues)
@@ -175,4 +210,123 @@ void top_model_look(struct top_model *model, struct client *client)
 	model->queues = queues;
 	model->looked_mono_ns = now;
 	json_array_foreach(queues, i, queue) note_queue(model, queue, seconds);
+}
+
+static void look_into(struct top_model *model, struct client *client, const char *id)
+{
+	struct answer answer;
+	struct error error;
+	struct path path;
+
+	path_init(&path, "/v1/tasks");
+	path_segment(&path, id);
+	const int status = client_call(client, "GET", path.text, NULL, &answer, &error);
+	if (status == 0) {
+		json_decref(model->task);
+		model->task = json_incref(answer.body);
+	}
+	answer_fini(&answer);
+}
+
+/* The first sentence of /readyz that is not "ok". */
+static void look_for_trouble(struct top_model *model, struct client *client)
+{
+	struct answer answer;
+	struct error error;
+	const char *name;
+	json_t *value;
+
+	model->trouble[0] = '\0';
+	if (client_call(client, "GET", "/readyz", NULL, &answer, &error) == 0)
+		json_object_foreach(json_object_get(answer.body, "checks"), name, value)
+		{
+			const char *text = json_string_value(value);
+			if (text && strcmp(text, "ok") != 0 && model->trouble[0] == '\0')
+				(void)snprintf(model->trouble, sizeof model->trouble, "%s: %s", name, text);
+		}
+	answer_fini(&answer);
+}
+
+static void look_around(struct top_model *model, struct client *client)
+{
+	json_t *failed = get(model, client, "/v1/tasks?state=dead&limit=" STRING(FAILED_MAX), "tasks");
+
+	if (failed) {
+		json_decref(model->failed);
+		model->failed = failed;
+	}
+	look_for_trouble(model, client);
+}
+
+void top_model_look(struct top_model *model, struct client *client, const char *task)
+{
+	const int64_t now = clock_mono_ns();
+
+	if (now >= model->look_at_mono_ns) {
+		look(model, client);
+		if (task[0] != '\0' && model->error.text[0] == '\0')
+			look_into(model, client, task);
+		model->look_at_mono_ns = clock_mono_after(model->live ? LIVE_LOOK_MS : LOOK_MS);
+	}
+	if (now >= model->look_around_at_mono_ns && model->error.text[0] == '\0') {
+		look_around(model, client);
+		model->look_around_at_mono_ns = clock_mono_after(LOOK_AROUND_MS);
+	}
+}
+
+int64_t top_model_next_look(const struct top_model *model)
+{
+	return model->look_around_at_mono_ns < model->look_at_mono_ns && model->error.text[0] == '\0'
+		       ? model->look_around_at_mono_ns
+		       : model->look_at_mono_ns;
+}
+
+double top_model_age(const struct top_model *model)
+{
+	return (double)(clock_mono_ns() - model->looked_mono_ns) / (double)CLOCK_NS_PER_S;
+}
+
+/* ---- hearing ---- */
+
+static void bring_forward(int64_t *at_mono_ns)
+{
+	const int64_t soon = clock_mono_after(SOON_MS);
+
+	*at_mono_ns = *at_mono_ns < soon ? *at_mono_ns : soon;
+}
+
+/* Its row has the state at once; the rest comes with the look. */
+static void hear_of_worker(struct top_model *model, const json_t *data)
+{
+	json_t *worker;
+	size_t i;
+
+	json_array_foreach(model->workers, i, worker)
+	{
+		if (strcmp(view_string(worker, "pool"), view_string(data, "pool")) != 0 ||
+			view_integer(worker, "slot") != view_integer(data, "slot"))
+			continue;
+		(void)json_object_set(worker, "state", json_object_get(data, "state"));
+		(void)json_object_set(worker, "pid", json_object_get(data, "pid"));
+	}
+}
+
+static void hear_of_task(struct top_model *model, const json_t *data)
+{
+	const json_t *error = json_object_get(data, "error");
+
+	if (strcmp(view_string(data, "state"), "dead") != 0)
+		return;
+	(void)snprintf(model->news, sizeof model->news, "task %s is dead: %s: %s", view_string(data, "id"),
+		view_string(error, "kind"), view_string(error, "message"));
+	bring_forward(&model->look_around_at_mono_ns);
+}
+
+void top_model_hear(struct top_model *model, const char *type, const json_t *data)
+{
+	if (strcmp(type, "worker") == 0)
+		hear_of_worker(model, data);
+	else if (strcmp(type, "task") == 0)
+		hear_of_task(model, data);
+	bring_forward(&model->look_at_mono_ns);
 }

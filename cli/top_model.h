@@ -1,9 +1,13 @@
-/* top_model: what `muster top` shows, without the screen: the last answers, and rates since. */
+/* top_model: what `muster top` shows, without the screen: the last answers, and rates since.
+ *
+ * Events of the server change it at once and bring the next look forward; ages, rates and sizes, of which no event tells, are
+ * asked for once a second, and twice where there are no events. */
 #ifndef MUSTER_CLI_TOP_MODEL_H
 #define MUSTER_CLI_TOP_MODEL_H
 
 #include "cli/client.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum { TOP_HISTORY = 30, TOP_QUEUES_MAX = 256 };
@@ -22,18 +26,34 @@ struct top_rates { /* of one queue */
 
 struct top_model {
 	json_t *workers, *queues; /* owned: arrays as they were answered last, the workers sorted; never NULL */
+	json_t *failed;           /* owned: the tasks that died last; never NULL */
+	json_t *restarts;         /* owned: of each worker, at the last look; never NULL */
+	json_t *task;             /* owned: the one that is looked into; NULL: none, or it is not known (any longer) */
+	char trouble[ERROR_TEXT_MAX]; /* what keeps the node from its work; "": nothing */
+	char news[ERROR_TEXT_MAX];    /* the last thing that went wrong; "": nothing did */
 	struct top_rates rates[TOP_QUEUES_MAX];
 	size_t rate_count;
 	enum top_sort sort;
-	int64_t looked_mono_ns; /* when it was answered last; 0: never */
-	struct error error;     /* why it was not at the last look; "": it was */
+	bool live;                                       /* events come */
+	int64_t looked_mono_ns;                          /* when it was answered last; 0: never */
+	int64_t look_at_mono_ns, look_around_at_mono_ns; /* when it asks next: workers and queues; the rest */
+	struct error error;                              /* why it was not at the last look; "": it was */
 };
 
 void top_model_init(struct top_model *model);
 void top_model_fini(struct top_model *model);
 
-/* Asks the server. What it had stays when there is no answer. */
-void top_model_look(struct top_model *model, struct client *client);
+/* Asks the server for what is due; task: the id of the one that is looked into, or "". What it had stays when there is no
+ * answer. */
+void top_model_look(struct top_model *model, struct client *client, const char *task);
+int64_t top_model_next_look(const struct top_model *model); /* mono ns */
+
+/* One event of /v1/events. */
+void top_model_hear(struct top_model *model, const char *type, const json_t *data);
+
+/* Seconds since it was answered last. */
+double top_model_age(const struct top_model *model);
+
 void top_model_sort(struct top_model *model);
 
 /* From 0 (just beaten) to 1 (its promise is broken); -1: it does not beat. */

@@ -402,6 +402,8 @@ struct broker_state {
 	int64_t unaccounted;                /* tasks: submitted + revived − ended − live */
 	int64_t emptied_ms;                 /* wall: when all was deleted behind our back (broker_mark); 0: never */
 	bool disk_fails; /* its append-only file cannot be written: it refuses what would change anything */
+	char version[24], eviction[24]; /* its redis_version and maxmemory_policy; "": it does not say */
+	bool appends;                   /* it keeps an append-only file */
 };
 
 enum { BROKER_MEMORY_WARN_PERCENT = 80 };

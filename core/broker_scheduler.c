@@ -193,6 +193,13 @@ static bool info_says(const redisReply *info, const char *name, const char *word
 	return value && strncmp(value, word, strlen(word)) == 0;
 }
 
+static void copy_info(char *text, size_t size, const redisReply *info, const char *name)
+{
+	const char *value = info->type == REDIS_REPLY_STRING ? broker_info(info, name) : NULL;
+
+	(void)snprintf(text, size, "%.*s", value ? (int)strcspn(value, "\r\n") : 0, value ? value : "");
+}
+
 int broker_depths(struct broker *broker, struct broker_depth *depths, struct broker_state *ret_state,
 	int64_t until_mono_ns, struct error *error)
 {
@@ -203,7 +210,8 @@ int broker_depths(struct broker *broker, struct broker_depth *depths, struct bro
 	broker_script(broker, SCRIPT_DEPTHS, broker_list_arguments(broker) + broker_queue_arguments(broker));
 	broker_append_lists(broker);
 	broker_append_queues(broker);
-	broker_command(broker, "INFO", 2);
+	broker_command(broker, "INFO", 3);
+	broker_argument_text(broker, "server");
 	broker_argument_text(broker, "memory");
 	broker_argument_text(broker, "persistence");
 	struct broker_patience patience = {.until_mono_ns = until_mono_ns, .stop_fd = -1};
@@ -221,7 +229,10 @@ int broker_depths(struct broker *broker, struct broker_depth *depths, struct bro
 		.memory_limit = info_number(info, "maxmemory"),
 		.unaccounted = integer_of(numbers->element[columns]),
 		.emptied_ms = integer_of(numbers->element[columns + 1]),
-		.disk_fails = info_says(info, "aof_last_write_status", "err")};
+		.disk_fails = info_says(info, "aof_last_write_status", "err"),
+		.appends = info_says(info, "aof_enabled", "1")};
+	copy_info(ret_state->version, sizeof ret_state->version, info, "redis_version");
+	copy_info(ret_state->eviction, sizeof ret_state->eviction, info, "maxmemory_policy");
 	return 0;
 }
 

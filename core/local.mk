@@ -29,5 +29,3 @@ broker_scripts = core/broker/called.lua core/broker/cancel.lua core/broker/chang
 	core/broker/submit.lua core/broker/turn.lua core/broker/wake.lua core/broker/why.lua
 EXTRA_DIST += $(broker_scripts)
 core/broker_script.$(OBJEXT): $(broker_scripts)
-core/config_broker.$(OBJEXT): $(broker_scripts)
-core/config_places.$(OBJEXT): $(broker_scripts)

@@ -30,7 +30,7 @@ def test_the_doctor_finds_a_well_server_well(run):
     done = run("doctor", "--json")
     assert done.code == 0, done
     found = findings(done)
-    assert {"server", "permission", "version", "broker", "workers", "clock", "accounts", "limits"} <= set(found)
+    assert {"server", "permission", "version", "broker", "workers", "clock", "accounts", "limits", "maxmemory-policy", "append-only"} <= set(found)
     assert all(found[name]["level"] == "ok" for name in ("server", "permission", "version", "broker", "workers", "clock")), done
     shown = run("doctor")
     assert shown.code == 0 and "clock" in shown.out and "\x1b" not in shown.out
@@ -47,6 +47,30 @@ def test_the_doctor_has_a_remedy_for_what_is_wrong(m, run, folder):
     m.wait_log("nonsense")
     until(lambda: findings(run("doctor", "--json"))["config"]["level"] == "warning", what="the refused reload is found")
     assert "--check" in findings(run("doctor", "--json"))["config"]["remedy"]
+
+
+def test_the_doctor_knows_a_broker_that_may_lose_tasks(muster, folder, redis_server):
+    broker = redis_server(appendonly="no")
+    m = muster({"broker": broker.url()})
+    run = Client(f"http://127.0.0.1:{m.port}", folder)
+    found = findings(run("doctor", "--json"))
+    assert found["maxmemory-policy"]["level"] == "ok" and found["append-only"]["level"] == "warning"
+    assert "appendonly yes" in found["append-only"]["remedy"]
+    broker.client().config_set("maxmemory-policy", "allkeys-lru")
+    done = run("doctor", "--json")
+    assert done.code == 1 and done.json["verdict"] == "wrong", done
+    wrong = findings(done)["maxmemory-policy"]
+    assert wrong["level"] == "wrong" and "allkeys-lru" in wrong["found"] and "CONFIG SET maxmemory-policy noeviction" in wrong["remedy"]
+
+
+def test_the_doctor_looks_at_who_may_read_what(make, folder):
+    m = make(QUICK)
+    m.state.mkdir(exist_ok=True)
+    m.state.chmod(0o755)
+    m.start()
+    rows = Client(f"http://127.0.0.1:{m.port}", folder)("doctor", "--json").json["findings"]
+    row = next(row for row in rows if str(m.state) in row["found"])
+    assert row["check"] == "permission" and row["level"] == "warning" and row["remedy"] == "chmod 700 it"
 
 
 def test_the_doctor_of_nobody(folder):

@@ -59,7 +59,7 @@ def top(m, folder):
 
 
 def test_it_shows_workers_with_their_tasks_and_queues(m, top):
-    top.shows("muster http://127.0.0.1", "2 workers", "default/0", "default/1", "idle", "async_task_queue", "DONE/S")
+    top.shows("muster http://127.0.0.1", "2 workers", "default/0", "default/1", "idle", "async_task_queue", "DONE/S", "all is well", "  live")
     m.submit("Demo", "work", 60000, id="inhand")
     screen = top.shows("busy", "Demo.work inhand", "2 workers, 1 busy")
     assert "[" not in screen.splitlines()[3] and ("." * 6 in screen or "#" in screen), "the heartbeat is a bar"
@@ -100,6 +100,48 @@ def test_keys_restart_a_worker_and_pause_a_queue(m, top):
     top.keys("p")
     top.shows("queue default is resumed")
     assert not m.queue()["paused"]
+
+
+def test_what_failed_and_why_is_shown_and_is_made_to_run_again(m, top):
+    top.shows("DEAD TASK", "none", "  live")
+    m.submit("Demo", "fail", "no such mailbox", id="broken")
+    top.shows("all is well; task broken is dead: exception: no such mailbox", "Demo.fail")
+    top.keys("Tab", "Tab", "Enter")
+    top.shows("task broken (any key goes back)", "dead", "[\"no such mailbox\"]")
+    top.keys("x")
+    top.shows("DEAD TASK")
+    before = m.task("broken")["finished_at"]
+    top.keys("a")
+    top.shows("task broken runs again")
+    until(lambda: (lambda task: task["state"] == "dead" and task["finished_at"] != before)(m.task("broken")), what="it has run again")
+
+
+def test_a_worker_that_ends_is_news_before_the_next_look(m, top):
+    top.shows("default/0", "  live")
+    m.kill_worker(0)
+    top.shows("worker default/0 ended: signal", "last exit: signal 9", "   1 ")
+
+
+def test_the_marked_row_stays_the_same_worker_in_every_order(m, top):
+    top.shows("default/1")
+    top.keys("j")
+    m.submit("Demo", "work", 60000, id="inhand")
+    top.shows("Demo.work inhand")
+    for order in ("state", "heartbeat", "time in task", "memory", "restarts", "name"):
+        top.keys("s")
+        top.shows(f"sort ({order})")
+        top.keys("r")
+        top.shows("Restart default/1?")
+        top.keys("n")
+        until(lambda: "Restart" not in top.screen(), what="the question is gone")
+    assert m.delete("/v1/tasks/inhand").status == 200
+
+
+def test_trouble_is_said(m, top):
+    top.shows("all is well")
+    m.write_config({**m.config, "nonsense": 1})
+    assert m.post("/v1/reload").status == 202
+    top.shows("config: the last reload was refused", "nonsense")
 
 
 def test_it_survives_a_restart_of_the_server_and_another_size(m, top):

@@ -439,6 +439,8 @@ static void test_depths_and_retention(void **state)
 	assert_int_equal(depths[QUEUE_JOBS].pending, 2);
 	assert_true(now.memory_bytes > 100000);
 	assert_int_equal(now.memory_limit, 100000000);
+	assert_string_equal(now.eviction, "noeviction");
+	assert_true(strtol(now.version, NULL, 10) >= 7);
 	assert_int_equal(now.unaccounted, 0);
 	assert_int_equal(now.emptied_ms, 0);
 	assert_int_equal(broker_retain(broker, soon(), NULL), 0);
