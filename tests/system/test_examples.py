@@ -94,18 +94,19 @@ def server():
 # ---- crawl ----
 
 PAGES = 25
+MORE = {"/moved", "/there", "/gone", "/a%20page", "/%C3%BC"}
 
 
 class Site:
     """Pages that link to each other in many ways; one that moved, one that is gone, one that is ill at first, one that robots
-    must not see, and one of another site."""
+    must not see, one of another site, and what is no link."""
 
     def __init__(self):
         self.ill = 1
 
     def links(self, number):
         return [f"/{(number * 2 + 1) % PAGES}", f"{(number * 2 + 2) % PAGES}#part", "/0", "/moved", "/gone", "/secret/1",
-                "http://elsewhere.example/"]
+                "http://elsewhere.example/", "/a page", " /ü#x", "http://[broken", "mailto:you@example.org", ""]
 
     def answer(self, path):
         if path == "/robots.txt":
@@ -132,15 +133,14 @@ def test_crawl_fetches_every_page_once_and_is_polite(example, server):
                                 'PAUSE: "1"': 'PAUSE: "0.05"', "base: 10s": "base: 100ms"})
     for site in sites:
         assert m.run("Crawl", "start", f"http://127.0.0.1:{site.port}/0")["state"] == "succeeded"
-    # 25 pages, /moved and where it leads, /gone, and /secret/1, which is skipped
     for queue in queues:
-        until(lambda: m.queue(queue)["succeeded_total"] == PAGES + 4, 60)
+        until(lambda: m.queue(queue)["succeeded_total"] == PAGES + len(MORE) + 1, 60, "all, and /secret/1, which is skipped")
     for site in sites:
         asked = [(at, path) for at, path, _ in site.asked]
         count = collections.Counter(path for _, path in asked)
         assert 1 <= count.pop("/robots.txt") <= 4, "once a process"
         assert count.pop("/7") == 2, "it was ill once"
-        assert set(count) == {f"/{number}" for number in range(PAGES) if number != 7} | {"/moved", "/there", "/gone"}
+        assert set(count) == {f"/{number}" for number in range(PAGES) if number != 7} | MORE
         assert set(count.values()) == {1}
         gaps = [after - before for (before, _), (after, _) in zip(asked, asked[1:])]
         assert min(gaps) >= 0.05, gaps
@@ -216,9 +216,9 @@ class Postgres:
              "-k", self.folder, "-F"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/", start_new_session=True)
         self.url = f"postgresql://test@127.0.0.1:{self.port}/postgres"
 
-    def connect(self):
+    def connect(self, database="postgres"):
         import psycopg2
-        return psycopg2.connect(self.url)
+        return psycopg2.connect(self.url, dbname=database)
 
     def answers(self):
         import psycopg2
@@ -233,22 +233,41 @@ class Postgres:
         self.process.wait(30)
 
 
-@pytest.mark.skipif(not shutil.which("postgres") or not importlib.util.find_spec("psycopg2"),
-                    reason="PostgreSQL's server or python3-psycopg2 is not installed")
-def test_migrate_to_postgresql(example, folder):
-    rows = a_source(folder / "old.db")
+TABLE = "CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, score DOUBLE PRECISION)"
+
+
+@pytest.fixture
+def postgres(folder):
     server = Postgres(folder)
     try:
         until(server.answers, 30)
-        connection = server.connect()
-        with connection:
-            connection.cursor().execute("CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT, score DOUBLE PRECISION)")
-        connection.close()
-        m = example("migrate", texts={"sqlite:new.db": server.url})
-        assert_migrates_in_spite_of_kills(m)
-        assert everything(server.connect()) == rows
+        yield server
     finally:
         server.stop()
+
+
+def run_sql(connection, *statements):
+    connection.autocommit = True
+    for statement in statements:
+        connection.cursor().execute(statement)
+    connection.close()
+
+
+@pytest.mark.skipif(not shutil.which("postgres") or not importlib.util.find_spec("psycopg2"),
+                    reason="PostgreSQL's server or python3-psycopg2 is not installed")
+@pytest.mark.parametrize("source", ["sqlite", "postgresql"])
+def test_migrate_to_postgresql(example, folder, postgres, source):
+    run_sql(postgres.connect(), TABLE, "CREATE DATABASE other")
+    texts = {"sqlite:new.db": postgres.url}
+    if source == "sqlite":
+        rows = a_source(folder / "old.db")
+    else:
+        run_sql(postgres.connect("other"), TABLE, f"INSERT INTO people SELECT i * 3, 'name ' || i, i / 7.0 FROM generate_series(0, {ROWS - 1}) i")
+        rows = everything(postgres.connect("other"))
+        texts["sqlite:old.db"] = postgres.url.replace("/postgres", "/other")
+    m = example("migrate", texts=texts)
+    assert_migrates_in_spite_of_kills(m)
+    assert everything(postgres.connect()) == rows and len(rows) == ROWS
 
 
 # ---- push ----

@@ -8,6 +8,7 @@ import functools
 import hashlib
 import http.client
 import os
+import string
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -27,7 +28,7 @@ BYTES = 2_000_000  # of a page; the rest is not read
 @muster.task("Crawl")
 def start(url, depth=10):
     """Crawls from this page on, `depth` links far."""
-    if not visit(url, depth):
+    if not visit(url, "", depth):
         raise ValueError(f"{url} is of none of the sites {', '.join(SITES)}")
 
 
@@ -42,15 +43,19 @@ def page(url, depth):
         found.links = [headers["Location"]]
     if depth > 0:
         for link in found.links:
-            visit(urllib.parse.urljoin(url, link), depth - 1)
+            visit(url, link, depth - 1)
     # The place for what you want of the page. What is returned is kept as the task's result.
     return {"url": url, "status": status, "title": found.title.strip(), "links": len(found.links)}
 
 
-def visit(url, depth):
-    """Makes a task of the page, if it is of our sites and not known yet."""
-    url = urllib.parse.urldefrag(url).url
-    site = urllib.parse.urlsplit(url)
+def visit(base, link, depth):
+    """Makes a task of the page that the link on `base` leads to, if it is of our sites and not known yet."""
+    try:
+        url = urllib.parse.urldefrag(urllib.parse.urljoin(base, link.strip())).url
+        site = urllib.parse.urlsplit(url)
+    except ValueError:  # people write anything into links
+        return False
+    url = urllib.parse.quote(url, safe=string.punctuation)  # spaces, umlauts
     queue = site.netloc.replace(":", "-")
     if site.scheme not in ("http", "https") or queue not in SITES:
         return False

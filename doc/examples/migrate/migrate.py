@@ -26,6 +26,7 @@ def table(name, key="id", chunk=1000):
 
 
 def copy(name, key, chunk, source, target):
+    muster.beat(for_="10m")  # to count the rows, and to find the first ones, may take its time
     done = muster.saved() or {"rows": 0, "after": None, "of": source.count(name)}
     if done["rows"] > 0:
         print(f"goes on after {key} {done['after']}")
