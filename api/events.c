@@ -1,5 +1,6 @@
 #include "api/events.h"
 
+#include "api/access.h"
 #include "api/http.h"
 #include "api/problem.h"
 #include "api/roll.h"
@@ -25,7 +26,9 @@ enum {
 };
 
 static const int64_t subscribe_ns = 200 * CLOCK_NS_PER_MS;
-static const char *const kinds[] = {[EVENT_TASK] = "task", [EVENT_WORKER] = "worker", [EVENT_MISSED] = "missed"};
+static const char deleted[] = "deleted"; /* no state of a task, but what becomes of some */
+static const char *const kinds[] = {
+	[EVENT_TASK] = "task", [EVENT_WORKER] = "worker", [EVENT_DELETED] = "deleted", [EVENT_MISSED] = "missed"};
 
 void events_open(struct events *events)
 {
@@ -131,7 +134,25 @@ static size_t line_length(struct bytes text)
 	return end ? (size_t)(end - text.data) : text.length;
 }
 
-/* Lines `letter id` and `+ n`. */
+/* The rest of a line `- count queue`. */
+static void tell_deleted(struct events *events, const char *text, size_t length)
+{
+	char line[CONFIG_NAME_MAX + 32], queue[CONFIG_NAME_MAX + 1];
+	long long count;
+
+	(void)snprintf(line, sizeof line, "%.*s", (int)(length < sizeof line ? length : sizeof line - 1), text);
+	if (sscanf(line, "%lld %64s", &count, queue) != 2)
+		return;
+	struct event *event = append(events, EVENT_DELETED,
+		json_pack("{s:s, s:s, s:I, s:o}", "queue", queue, "state", deleted, "tasks", (json_int_t)count, "at",
+			answer_time(clock_wall_ms())));
+	if (!event)
+		return;
+	memcpy(event->queue, queue, sizeof event->queue);
+	memcpy(event->state, deleted, sizeof deleted);
+}
+
+/* Lines `letter id`, `- count queue` and `+ n`. */
 static void read_news(struct api *api, struct bytes text)
 {
 	static struct broker_look looks[LOOKS_MAX];
@@ -148,7 +169,9 @@ static void read_news(struct api *api, struct bytes text)
 			memcpy(rest, text.data + 2, length - 2);
 			rest[length - 2] = '\0';
 		}
-		if (fits && text.data[0] == '+') {
+		if (length > 2 && text.data[0] == '-') {
+			tell_deleted(events, text.data + 2, length - 2);
+		} else if (fits && text.data[0] == '+') {
 			events->missed += units_parse_integer(rest, 0, INT64_MAX, &more) == 0 ? (uint64_t)more : 0;
 		} else if (fits && (events->allowance == 0 || count == LOOKS_MAX)) {
 			events->missed++;
@@ -249,16 +272,20 @@ static void tell_worker(struct api *api, const struct roll_worker *worker)
 
 static void tell_active(struct api *api, const struct roll_worker *worker, const struct scoreboard_current *current)
 {
+	const struct config *config = api->node->config;
 	struct events *events = &api->events;
 	char name[TASK_WORKER_MAX];
 
+	if (current->queue < 0 || (size_t)current->queue >= config->queue_count)
+		return; /* what a worker wrote is not believed */
+	const char *queue = config->queues[current->queue].name;
 	node_worker_name(api->node, worker->row, name);
-	json_auto_t *data =
-		json_pack("{s:o, s:o, s:o, s:s, s:s, s:o, s:o}", "id", answer_text(current->id, sizeof current->id),
-			"class", answer_text(current->class, sizeof current->class), "method",
-			answer_text(current->method, sizeof current->method), "state", "active", "worker", name,
-			"started_at", answer_time(current->started_ms), "at", answer_time(clock_wall_ms()));
-	append_task(events, data, NULL, current->class, "active");
+	json_auto_t *data = json_pack("{s:o, s:s, s:o, s:o, s:s, s:s, s:o, s:o}", "id",
+		answer_text(current->id, sizeof current->id), "queue", queue, "class",
+		answer_text(current->class, sizeof current->class), "method",
+		answer_text(current->method, sizeof current->method), "state", "active", "worker", name, "started_at",
+		answer_time(current->started_ms), "at", answer_time(clock_wall_ms()));
+	append_task(events, data, queue, current->class, "active");
 }
 
 /* All that have begun after the one with that serial. */
@@ -306,7 +333,10 @@ static bool wants(const struct listener *listener, const struct event *event)
 {
 	if (event->kind == EVENT_MISSED)
 		return true;
-	return (listener->kind < 0 || listener->kind == (int)event->kind) &&
+	if (event->kind != EVENT_WORKER && !access_sees_queue(listener->request, event->queue))
+		return false;
+	const enum event_kind kind = event->kind == EVENT_DELETED ? EVENT_TASK : event->kind;
+	return (listener->kind < 0 || listener->kind == (int)kind) &&
 	       (listener->queue[0] == '\0' || strcmp(listener->queue, event->queue) == 0) &&
 	       (listener->class[0] == '\0' || strcmp(listener->class, event->class) == 0) &&
 	       (listener->state[0] == '\0' || strcmp(listener->state, event->state) == 0);

@@ -19,7 +19,7 @@ struct link;
 
 enum { EVENTS_KEPT = 4096 };
 
-enum event_kind { EVENT_TASK, EVENT_WORKER, EVENT_MISSED };
+enum event_kind { EVENT_TASK, EVENT_WORKER, EVENT_DELETED /* tasks: how many of a queue */, EVENT_MISSED };
 
 struct event {
 	char *text; /* owned: as it is sent */

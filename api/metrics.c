@@ -253,7 +253,7 @@ void metrics_get(struct request *request)
 	metric_head(&text, "muster_build_info", "gauge", "The version that runs");
 	metric_value(&text, "muster_build_info", 1, "version", MUSTER_VERSION);
 	write_tasks(&text, api->node);
-	metrics_write_herd(&text, api->node);
+	metrics_write_herd(&text, api);
 	write_broker(&text, api);
 	write_roundtrips(&text, scoreboard);
 	write_processes(&text, scoreboard);

@@ -10,6 +10,6 @@
 void metrics_get(struct request *request);
 
 /* metrics_herd.c: those of the workers. */
-void metrics_write_herd(struct buffer *text, const struct node *node);
+void metrics_write_herd(struct buffer *text, struct api *api);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include "api/metric_text.h"
 #include "api/roll.h"
+#include "api/state.h"
 #include "core/clock.h"
 
 #include <stdio.h>
@@ -24,9 +25,10 @@ static void write_states(struct buffer *text, const struct node *node)
 }
 
 /* One value a worker that has it; `value` returns a negative one where there is none. */
-static void write_each(struct buffer *text, const struct node *node, const char *name, const char *help,
-	double (*value)(const struct scoreboard *scoreboard, const struct roll_worker *worker))
+static void write_each(struct buffer *text, struct api *api, const char *name, const char *help,
+	double (*value)(struct api *api, const struct roll_worker *worker))
 {
+	const struct node *node = api->node;
 	int64_t now = clock_mono_ns();
 	struct roll_worker worker;
 	char slot[16];
@@ -35,22 +37,22 @@ static void write_each(struct buffer *text, const struct node *node, const char 
 	for (unsigned row = ROW_WORKERS; row < node->scoreboard->header->row_count; row++) {
 		if (!roll_look(node, row, now, &worker))
 			continue;
-		double is = value(node->scoreboard, &worker);
+		double is = value(api, &worker);
 		(void)snprintf(slot, sizeof slot, "%d", worker.slot);
 		if (is >= 0)
 			metric_value(text, name, is, "pool", node->config->pools[worker.pool].name, "slot", slot);
 	}
 }
 
-static double beat_age(const struct scoreboard *scoreboard, const struct roll_worker *worker)
+static double beat_age(struct api *api, const struct roll_worker *worker)
 {
-	(void)scoreboard;
+	(void)api;
 	return worker->beat_age_s;
 }
 
-static double resident(const struct scoreboard *scoreboard, const struct roll_worker *worker)
+static double resident(struct api *api, const struct roll_worker *worker)
 {
-	return (double)roll_resident_bytes(scoreboard, worker);
+	return (double)resident_bytes(&api->resident, api->node->scoreboard, worker);
 }
 
 /* Rows that have left a pool count on: a total never goes back. */
@@ -96,12 +98,13 @@ static void write_refused(struct buffer *text, const struct scoreboard *scoreboa
 	metric_value(text, name, refused);
 }
 
-void metrics_write_herd(struct buffer *text, const struct node *node)
+void metrics_write_herd(struct buffer *text, struct api *api)
 {
-	write_states(text, node);
-	write_each(text, node, "muster_worker_heartbeat_age_seconds", "Time since a worker's last beat", beat_age);
-	write_each(text, node, "muster_worker_resident_bytes", "Resident memory of a worker", resident);
-	write_restarts(text, node);
-	write_stopped_rolls(text, node);
-	write_refused(text, node->scoreboard);
+	write_states(text, api->node);
+	write_each(text, api, "muster_worker_heartbeat_age_seconds", "Time since a worker's last beat", beat_age);
+	write_each(text, api, "muster_worker_resident_bytes", "Resident memory of a worker", resident);
+	resident_go_on(&api->resident, api->node->scoreboard);
+	write_restarts(text, api->node);
+	write_stopped_rolls(text, api->node);
+	write_refused(text, api->node->scoreboard);
 }

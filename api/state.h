@@ -10,6 +10,7 @@
 #include "api/link.h"
 #include "api/pace.h"
 #include "api/promise.h"
+#include "api/resident.h"
 #include "api/trip.h"
 #include "api/waits.h"
 #include "core/node.h"
@@ -32,6 +33,7 @@ struct api {
 	struct bulks bulks;
 	struct idle idle;
 	struct history history;
+	struct resident resident;
 	struct pace pace;
 	struct request *keyed;      /* requests under an Idempotency-Key that are in hand */
 	struct follower *followers; /* of tasks' logs; owned by their requests */

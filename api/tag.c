@@ -13,6 +13,8 @@ static const char *const growing[] = {"\"heartbeat_age_seconds\":", "\"promise_s
  * so that none of these can stand in one. */
 static size_t growing_member(const char *text, size_t length)
 {
+	if (length < 2 || !strchr("hpuro", text[1])) /* most cannot be one */
+		return 0;
 	for (size_t i = 0; i < sizeof growing / sizeof *growing; i++)
 		if (strlen(growing[i]) <= length && memcmp(text, growing[i], strlen(growing[i])) == 0)
 			return strlen(growing[i]);
@@ -22,19 +24,23 @@ static size_t growing_member(const char *text, size_t length)
 /* Copies the text without the numbers of growing members. */
 static size_t strip(const char *text, size_t length, char *stripped)
 {
-	size_t written = 0;
+	size_t written = 0, copied = 0;
 
-	for (size_t at = 0; at < length;) {
-		size_t name = text[at] == '"' ? growing_member(text + at, length - at) : 0;
-		if (name == 0) {
-			stripped[written++] = text[at++];
+	for (const char *quote = text; (quote = memchr(quote, '"', length - (size_t)(quote - text))) != NULL;) {
+		size_t at = (size_t)(quote - text), name = growing_member(quote, length - at);
+		quote++;
+		if (name == 0)
 			continue;
-		}
+		memcpy(stripped + written, text + copied, at - copied);
+		written += at - copied;
 		at += name;
 		while (at < length && text[at] != ',' && text[at] != '}')
 			at++;
+		copied = at;
+		quote = text + at;
 	}
-	return written;
+	memcpy(stripped + written, text + copied, length - copied);
+	return written + length - copied;
 }
 
 void tag_of(const char *text, size_t length, char tag[TAG_MAX])

@@ -1,6 +1,8 @@
 #include "api/workers.h"
 
+#include "api/access.h"
 #include "api/problem.h"
+#include "api/resident.h"
 #include "api/roll.h"
 #include "api/state.h"
 #include "api/tag.h"
@@ -25,6 +27,15 @@ static json_t *null_or_text(const char *text, size_t maximum)
 	return text[0] != '\0' ? answer_text(text, maximum) : json_null();
 }
 
+/* Whether the caller may see a task of that queue. An index that a worker wrote is not believed to be one. */
+static bool sees(const struct request *request, int32_t queue)
+{
+	const struct config *config = request->api->node->config;
+	const bool known = queue >= 0 && (size_t)queue < config->queue_count;
+
+	return access_sees_queue(request, known ? config->queues[queue].name : "");
+}
+
 /* A worker's letter for how a task ended; what stands there is not believed to be one. */
 static const char *flight_state(char letter)
 {
@@ -33,18 +44,21 @@ static const char *flight_state(char letter)
 
 /* The tasks that the slot had run last when that incarnation died, the latest first. What a worker wrote is not believed to
  * be text. */
-static json_t *recent_json(const struct scoreboard *scoreboard, unsigned row, uint32_t incarnation)
+static json_t *recent_json(const struct request *request, unsigned row, uint32_t incarnation)
 {
 	struct scoreboard_flight flight[SCOREBOARD_FLIGHT];
-	const unsigned count = scoreboard_read_recent(scoreboard, row, incarnation, flight);
+	const unsigned count = scoreboard_read_recent(request->api->node->scoreboard, row, incarnation, flight);
 	json_t *recent = json_array();
 
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
+		if (!sees(request, flight[i].queue))
+			continue;
 		(void)json_array_append_new(recent,
 			json_pack("{s:o, s:o, s:s, s:o, s:f}", "id", answer_text(flight[i].id, sizeof flight[i].id),
 				"class", answer_text(flight[i].class, sizeof flight[i].class), "state",
 				flight_state(flight[i].state), "at", answer_time(flight[i].at_ms), "duration_seconds",
 				(double)flight[i].duration_us / 1e6));
+	}
 	return recent;
 }
 
@@ -59,8 +73,9 @@ static json_t *evidence_json(const struct scoreboard_evidence *evidence)
 		"silent_ms", (json_int_t)evidence->silent_ms);
 }
 
-static json_t *last_exit_json(const struct scoreboard *scoreboard, const struct roll_worker *worker)
+static json_t *last_exit_json(const struct request *request, const struct roll_worker *worker)
 {
+	const struct scoreboard *scoreboard = request->api->node->scoreboard;
 	const struct scoreboard_area *area = scoreboard_area(scoreboard, worker->row);
 	struct scoreboard_exit last;
 
@@ -70,14 +85,16 @@ static json_t *last_exit_json(const struct scoreboard *scoreboard, const struct 
 	return json_pack("{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "reason",
 		scoreboard_reason_name((enum scoreboard_reason)last.reason), "signal",
 		null_or_integer(last.signal != 0, last.signal), "code", null_or_integer(last.code >= 0, last.code),
-		"at", answer_time(last.at_ms), "task", null_or_text(last.task, sizeof last.task), "detail",
+		"at", answer_time(last.at_ms), "task",
+		null_or_text(sees(request, last.queue) ? last.task : "", sizeof last.task), "detail",
 		null_or_text(parked ? area->reason : "", sizeof area->reason), "evidence",
-		evidence_json(&last.evidence), "recent", recent_json(scoreboard, worker->row, last.incarnation));
+		evidence_json(&last.evidence), "recent", recent_json(request, worker->row, last.incarnation));
 }
 
 /* What is known of the slot's ends, the latest first. */
-static json_t *exits_json(const struct scoreboard *scoreboard, const struct roll_worker *worker)
+static json_t *exits_json(const struct request *request, const struct roll_worker *worker)
 {
+	const struct scoreboard *scoreboard = request->api->node->scoreboard;
 	json_t *exits = json_array();
 	struct scoreboard_exit past;
 
@@ -91,32 +108,36 @@ static json_t *exits_json(const struct scoreboard *scoreboard, const struct roll
 				null_or_integer(past.signal != 0, past.signal), "code",
 				null_or_integer(past.code >= 0, past.code), "at", answer_time(past.at_ms),
 				"lived_seconds", (double)past.lived_ms / 1000, "task",
-				null_or_text(past.task, sizeof past.task), "evidence", evidence_json(&past.evidence)));
+				null_or_text(sees(request, past.queue) ? past.task : "", sizeof past.task), "evidence",
+				evidence_json(&past.evidence)));
 	}
 	return exits;
 }
 
-static json_t *tasks_json(const struct config *config, const struct scoreboard_area *area)
+static json_t *tasks_json(const struct scoreboard_area *area)
 {
 	uint64_t succeeded = 0, failed = 0, retried = 0;
 
-	for (size_t queue = 0; queue < config->queue_count; queue++) {
-		const struct scoreboard_totals *totals = scoreboard_counted(area, queue);
-		if (!totals)
-			continue;
-		succeeded += totals->succeeded;
-		failed += totals->failed;
-		retried += totals->retried;
+	for (size_t word = 0; word < CONFIG_QUEUES_MAX / 64; word++) {
+		for (uint64_t left = area->counted[word]; left != 0; left &= left - 1) {
+			const struct scoreboard_totals *totals =
+				&area->totals[64 * word + (size_t)__builtin_ctzll(left)];
+			succeeded += totals->succeeded;
+			failed += totals->failed;
+			retried += totals->retried;
+		}
 	}
 	return json_pack("{s:I, s:I, s:I}", "succeeded", (json_int_t)succeeded, "failed", (json_int_t)failed, "retried",
 		(json_int_t)retried);
 }
 
-static json_t *current_json(const struct scoreboard_area *area, const struct roll_worker *worker, int64_t now_mono_ns)
+static json_t *current_json(const struct request *request, const struct scoreboard_area *area,
+	const struct roll_worker *worker, int64_t now_mono_ns)
 {
 	struct scoreboard_current current;
 
-	if (worker->pid == 0 || area->incarnation != worker->incarnation || !scoreboard_read_current(area, &current))
+	if (worker->pid == 0 || area->incarnation != worker->incarnation || !scoreboard_read_current(area, &current) ||
+		!sees(request, current.queue))
 		return json_null();
 	double running = (double)(now_mono_ns - current.started_mono_ns) / (double)CLOCK_NS_PER_S;
 	return json_pack("{s:o, s:o, s:o, s:f}", "id", answer_text(current.id, sizeof current.id), "class",
@@ -124,12 +145,13 @@ static json_t *current_json(const struct scoreboard_area *area, const struct rol
 		answer_text(current.method, sizeof current.method), "running_seconds", running > 0 ? running : 0.0);
 }
 
-static json_t *worker_json(const struct node *node, const struct roll_worker *worker, int64_t now_mono_ns)
+static json_t *worker_json(
+	const struct request *request, const struct roll_worker *worker, int64_t resident, int64_t now_mono_ns)
 {
+	const struct node *node = request->api->node;
 	const struct scoreboard *scoreboard = node->scoreboard;
 	const struct scoreboard_area *area = scoreboard_area(scoreboard, worker->row);
 	bool beats = worker->beat_age_s >= 0;
-	int64_t resident = roll_resident_bytes(scoreboard, worker);
 
 	return json_pack("{s:s, s:i, s:o, s:s, s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o, s:i}", "pool",
 		node->config->pools[worker->pool].name, "slot", worker->slot, "pid",
@@ -137,10 +159,9 @@ static json_t *worker_json(const struct node *node, const struct roll_worker *wo
 		"heartbeat_age_seconds", null_or_real(beats, worker->beat_age_s), "promise_seconds",
 		null_or_real(beats, worker->promise_s), "uptime_seconds",
 		null_or_real(worker->uptime_s >= 0, worker->uptime_s), "restarts",
-		(json_int_t)scoreboard_restarts(scoreboard, worker->row), "last_exit",
-		last_exit_json(scoreboard, worker), "tasks", tasks_json(node->config, area), "rss_bytes",
-		null_or_integer(resident >= 0, resident), "task", current_json(area, worker, now_mono_ns), "in_hand",
-		worker->pid > 0 ? (int)area->in_task : 0);
+		(json_int_t)scoreboard_restarts(scoreboard, worker->row), "last_exit", last_exit_json(request, worker),
+		"tasks", tasks_json(area), "rss_bytes", null_or_integer(resident >= 0, resident), "task",
+		current_json(request, area, worker, now_mono_ns), "in_hand", worker->pid > 0 ? (int)area->in_task : 0);
 }
 
 void workers_list(struct request *request)
@@ -148,11 +169,15 @@ void workers_list(struct request *request)
 	const struct node *node = request->api->node;
 	int64_t now = clock_mono_ns();
 	struct roll_worker worker;
+	struct resident *resident = &request->api->resident;
 	json_t *workers = json_array();
 
 	for (unsigned row = ROW_WORKERS; row < node->scoreboard->header->row_count; row++)
 		if (roll_look(node, row, now, &worker))
-			(void)json_array_append_new(workers, worker_json(node, &worker, now));
+			(void)json_array_append_new(
+				workers, worker_json(request, &worker,
+						 resident_bytes(resident, node->scoreboard, &worker), now));
+	resident_go_on(resident, node->scoreboard);
 	answer_json(request, 200, json_pack("{s:o}", "workers", workers));
 	tag_answer(request);
 }
@@ -173,14 +198,21 @@ static bool find_worker(struct request *request, struct roll_worker *ret_worker)
 	return false;
 }
 
+static json_t *fresh_worker_json(const struct request *request, const struct roll_worker *worker)
+{
+	const int64_t resident = roll_resident_bytes(request->api->node->scoreboard, worker);
+
+	return worker_json(request, worker, resident, clock_mono_ns());
+}
+
 void workers_get(struct request *request)
 {
 	struct roll_worker worker;
 
 	if (!find_worker(request, &worker))
 		return;
-	json_t *value = worker_json(request->api->node, &worker, clock_mono_ns());
-	(void)json_object_set_new(value, "exits", exits_json(request->api->node->scoreboard, &worker));
+	json_t *value = fresh_worker_json(request, &worker);
+	(void)json_object_set_new(value, "exits", exits_json(request, &worker));
 	answer_json(request, 200, value);
 }
 
@@ -198,5 +230,5 @@ void workers_restart(struct request *request)
 		answer_header(request, "Retry-After", "1");
 		return;
 	}
-	answer_json(request, 202, worker_json(node, &worker, clock_mono_ns()));
+	answer_json(request, 202, fresh_worker_json(request, &worker));
 }

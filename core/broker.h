@@ -262,7 +262,7 @@ int broker_fd(const struct broker *broker); /* -1 while not connected */
 /* The next announcement that has already arrived: 1 with id and the task's record (borrowed until the next call), 0: none
  * yet, BROKER_AWAY: connection lost. */
 int broker_next(struct broker *broker, char id[ID_MAX + 1], struct bytes *ret_record);
-/* The same for news: lines `letter id` (enum task_state) or `+ n`: n more. */
+/* The same for news: lines `letter id` (enum task_state), `- count queue`: so many are deleted, or `+ n`: n more. */
 int broker_next_news(struct broker *broker, struct bytes *ret_lines);
 
 /* ---- many tasks ---- */

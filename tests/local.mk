@@ -212,7 +212,7 @@ EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/children/ta
 	tests/system/test_power.py tests/system/test_processes.py tests/system/test_queue_settings.py tests/system/test_queues_retention.py tests/system/test_recovery_paths.py \
 	tests/system/test_reload.py tests/system/test_seed_faults.py tests/system/test_script_cache.py tests/system/test_sentinel.py \
 	tests/system/test_service_manager.py tests/system/test_submit.py tests/system/test_upgrade.py tests/system/waiting.py tests/bench/beans.c \
-	tests/bench/bench_module.c tests/bench/latency.c tests/bench/rollcall.c tests/bench/run \
+	tests/bench/bench_module.c tests/bench/bullmq.mjs tests/bench/latency.c tests/bench/pacer.c tests/bench/rollcall.c tests/bench/run \
 	tests/chaos/conftest.py tests/chaos/cutter.py tests/chaos/doors.py tests/chaos/effect.c tests/chaos/faults.py \
 	tests/chaos/herd.py tests/chaos/ledger.py tests/chaos/run tests/chaos/sabotage.py tests/chaos/test_chaos.py \
 	tests/chaos/test_ledger.py tests/chaos/watch.py tests/fuzz/common.c tests/fuzz/config.c tests/fuzz/config.dict \

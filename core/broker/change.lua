@@ -39,6 +39,7 @@ local function due_now(queue, element)
 	return due, retrying and RETRYING or SCHEDULED
 end
 
+local news = is_listened_to() and {}
 local function change(id)
 	local stored, record = redis.call('HGET', TASKS, id), redis.call('HGET', RUNS, id)
 	if not stored then
@@ -73,11 +74,17 @@ local function change(id)
 		open_line(line)
 		schedule(zset .. queue, due, element)
 	end
+	if news then
+		news[#news + 1] = (due == '0' and 'P ' or zset == SCHEDULED and 'W ' or 'R ') .. id
+	end
 	return '1'
 end
 
 local answer = {}
 for i = position, #ARGV do
 	answer[#answer + 1] = change(ARGV[i])
+end
+if news then
+	tell_listeners(news)
 end
 return table.concat(answer)

@@ -28,7 +28,8 @@ local function is_listened_to()
 	return redis.call('EXISTS', ns .. ':listened') == 1
 end
 
--- Tells who listens what has become of tasks: lines `letter id`; of very many only how many there were.
+-- Tells who listens what has become of tasks: lines `letter id`, or `- count queue` of such that are gone; of very many only how
+-- many there were.
 local function tell_listeners(lines)
 	local most = 100
 	if #lines == 0 then

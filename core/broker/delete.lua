@@ -8,6 +8,7 @@
 -- well, until retention comes to it. Who waits for the end of one that is deleted hears that it is cancelled.
 
 local now = now_ms()
+local gone = {} -- of each queue
 
 local function delete(id)
 	local stored = redis.call('HGET', TASKS, id)
@@ -31,11 +32,19 @@ local function delete(id)
 	redis.call('HDEL', RUNS, id)
 	redis.call('HDEL', LOGS, id)
 	redis.call('SREM', CALLING, id)
+	gone[queue] = (gone[queue] or 0) + 1
 	return '1'
 end
 
 local answer = {}
 for i = 1, #ARGV do
 	answer[i] = delete(ARGV[i])
+end
+if next(gone) and is_listened_to() then
+	local news = {}
+	for queue, count in pairs(gone) do
+		news[#news + 1] = ('- %d %s'):format(count, queue)
+	end
+	tell_listeners(news)
 end
 return table.concat(answer)

@@ -85,4 +85,7 @@ elseif state == 'S' then
 else
 	purge_sorted(ns .. ':' .. ENDED[state] .. ':' .. queue, forget)
 end
+if forgotten > 0 and is_listened_to() then
+	tell_listeners({ ('- %d %s'):format(forgotten, queue) })
+end
 return { forgotten, more }

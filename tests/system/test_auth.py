@@ -111,6 +111,40 @@ def test_a_tied_token_is_good_for_its_queues_alone(guarded):
     assert_problem(duplicate, 403)
 
 
+def test_a_tied_token_sees_no_task_of_other_queues(guarded):
+    m = guarded(("boss", "mailer"), pools=[{"name": "default", "workers": 1, "queues": {"default": 1, "mail": 1}}])
+    tied = bearer("mailer")
+
+    def worker():
+        return m.request("GET", "/v1/workers/default/0", headers=tied).json
+
+    with socket.create_connection(("127.0.0.1", m.port)) as stream:
+        stream.sendall(f"GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAuthorization: {tied['Authorization']}\r\n\r\n".encode())
+        assert stream.recv(8192).startswith(b"HTTP/1.1 200")
+        other = m.submit("Demo", "work", 60000)
+        m.running(other)
+        assert worker()["state"] == "busy" and worker()["task"] is None
+        assert m.request("GET", "/v1/workers", headers=tied).json["workers"][0]["task"] is None
+        until(lambda: m.get("/v1/workers/default/0").json["task"]["running_seconds"] > 0.3, what="its event was told")
+        assert m.get("/v1/workers/default/0").json["task"]["id"] == other
+        m.kill_worker(0, task=other)
+        until(lambda: m.get("/v1/workers/default/0").json["last_exit"]["task"] == other)
+        assert worker()["last_exit"]["task"] is None
+        m.delete(f"/v1/tasks/{other}")
+        m.wait_task(other)
+        mail = m.submit("Demo", "work", 60000, queue="mail")
+        m.running(mail)
+        assert worker()["task"]["id"] == mail
+        m.kill_worker(0, task=mail)
+        until(lambda: worker()["last_exit"]["task"] == mail)
+        assert other not in [task["id"] for task in worker()["last_exit"]["recent"]]
+        assert [task["id"] for task in m.request("GET", "/v1/tasks", headers=tied).json["tasks"]] == [mail]
+        heard = b""
+        while mail.encode() not in heard or b"event: worker" not in heard:
+            heard += stream.recv(65536)
+        assert other.encode() not in heard
+
+
 def test_a_reload_takes_new_tokens_up_and_forgets_old_ones(guarded, folder):
     m = guarded()
     old = bearer("looker")

@@ -217,3 +217,21 @@ def test_wrong_parameters(muster):
     m = muster(ONE)
     assert m.get("/v1/events?type=nothing").status == 400
     assert m.get("/v1/events?queue=" + "x" * 200).status == 400
+
+
+def test_what_calls_on_many_do(muster):
+    m = muster({**ONE, "queues": [{"name": "mail"}, {"name": "sink"}]})
+    ids = m.submit_many([{"class": "Demo", "method": "noop", "queue": "sink"}] * 5)
+    later = m.submit("Demo", "noop", queue="sink", delay="1h")
+    with Stream(m, "?type=task") as stream, Stream(m, "?state=deleted&queue=mail") as mails:
+        assert m.delete("/v1/queues/sink/tasks?state=pending&limit=2").json["deleted"] == 2
+        told = stream.next()
+        assert told[0] == "deleted" and (told[1]["queue"], told[1]["state"], told[1]["tasks"]) == ("sink", "deleted", 2)
+        assert m.delete("/v1/queues/sink/tasks?state=pending").json["deleted"] == 3
+        assert stream.next()[1]["tasks"] == 3
+        assert m.post("/v1/tasks/move", {"queue": "sink", "to": "mail"}).json["moved"] == 1
+        told = stream.next()
+        assert told[0] == "task" and (told[1]["id"], told[1]["queue"], told[1]["state"]) == (later, "mail", "scheduled")
+        assert m.delete("/v1/tasks?queue=mail&state=scheduled").json["deleted"] == 1
+        assert mails.next()[1]["queue"] == "mail"
+    assert all(m.get(f"/v1/tasks/{id_}").status == 404 for id_ in ids)
