@@ -18,7 +18,7 @@ ROUTES = {  # path: methods it takes
     "/v1/tasks/x/clone": {"POST"},
     "/v1/tasks/x/why": {"GET"},
     "/v1/queues": {"GET"},
-    "/v1/queues/default": {"GET"},
+    "/v1/queues/default": {"GET", "PATCH"},
     "/v1/queues/default/pause": {"POST"},
     "/v1/queues/default/resume": {"POST"},
     "/v1/queues/default/tasks": {"GET", "DELETE"},
