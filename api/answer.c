@@ -86,7 +86,7 @@ static void append_number(struct buffer *out, const char *text, size_t length)
 	for (int digits = 15; digits <= 17; digits++) {
 		(void)snprintf(shorter, sizeof shorter, "%.*g", digits, value);
 		const double read = strtod(shorter, NULL);
-		if (memcmp(&read, &value, sizeof read) == 0)
+		if (read >= value && read <= value) /* equal; compilers warn of == between reals */
 			break;
 	}
 	buffer_append_text(out, shorter);

@@ -387,8 +387,11 @@ ssize_t events_read(struct request *request, char *bytes, size_t room)
 		return say(bytes, room, "event: reset\ndata: {}\n\n");
 	}
 	size_t done = read_ring(events, listener, bytes, room);
-	if (done == 0 && now - listener->spoken_at_mono_ns >= PING_MS * CLOCK_NS_PER_MS)
+	if (done == 0 && now - listener->spoken_at_mono_ns >= PING_MS * CLOCK_NS_PER_MS) {
+		if (http_client_has_left(request))
+			return -1;
 		done = (size_t)say(bytes, room, ": still here\n\n");
+	}
 	if (done > 0)
 		listener->spoken_at_mono_ns = now;
 	return (ssize_t)done;

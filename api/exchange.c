@@ -368,6 +368,7 @@ static enum MHD_Result begin(struct http_door *door, struct MHD_Connection *conn
 	request->began_mono_ns = clock_mono_ns();
 	request->method = method;
 	request->path = path;
+	request->old_client = strcmp(version, "HTTP/1.1") != 0;
 	request->changes = strcmp(method, "GET") != 0 && strcmp(method, "HEAD") != 0 && strcmp(method, "OPTIONS") != 0;
 	(void)MHD_get_connection_values(connection, MHD_HEADER_KIND, note_header, &headers);
 	take_request_id(request, headers.request_id);

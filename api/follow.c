@@ -233,6 +233,7 @@ int64_t follow_turn(struct api *api, int64_t now_mono_ns)
 	for (struct follower *follower = api->followers; follower; follower = follower->next) {
 		if (!follower->over && now_mono_ns >= follower->ask_at_mono_ns) {
 			follow_on(follower);
+			follower->over = follower->over || http_client_has_left(follower->request);
 			follower->ask_at_mono_ns = now_mono_ns + ASK_MS * CLOCK_NS_PER_MS;
 		}
 		if ((follower->over || follower->sent < follower->text.length) && follower->request->suspended)

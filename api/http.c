@@ -176,6 +176,15 @@ void http_resume(struct request *request)
 	MHD_resume_connection(request->connection);
 }
 
+bool http_client_has_left(const struct request *request)
+{
+	struct pollfd entry = {
+		.fd = MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd,
+		.events = POLLRDHUP};
+
+	return poll(&entry, 1, 0) > 0 && (entry.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0;
+}
+
 void http_quiesce(struct http *http)
 {
 	for (size_t i = 0; i < http->door_count; i++)

@@ -29,6 +29,8 @@ int http_timeout_ms(const struct http *http, int most_ms);
 void http_run(struct http *http);
 /* A request that was suspended is answered: its connection goes on in the next http_run. */
 void http_resume(struct request *request);
+/* Whether its client has closed its side: who waits for a stream does not write any more, so that nothing else shows it. */
+bool http_client_has_left(const struct request *request);
 
 /* No new connections from now on. */
 void http_quiesce(struct http *http);

@@ -55,14 +55,29 @@ static bool squeeze_answer(struct request *request)
 	return true;
 }
 
+static int client_fd(const struct request *request)
+{
+	return MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+}
+
+/* libmicrohttpd 0.9.75 marks the connection of an old client as closed, and closes it when it next hears of it: at once, then. */
+static ssize_t end_stream(const struct request *request)
+{
+	if (request->old_client)
+		(void)shutdown(client_fd(request), SHUT_RDWR);
+	return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
 static ssize_t read_stream(void *closure, uint64_t position, char *bytes, size_t room)
 {
 	struct request *request = closure;
 	ssize_t length = request->answer.read(request, bytes, room);
 
 	(void)position;
-	if (length != 0)
-		return length > 0 ? length : MHD_CONTENT_READER_END_OF_STREAM;
+	if (length < 0)
+		return end_stream(request);
+	if (length > 0)
+		return length;
 	request->suspended = true;
 	MHD_suspend_connection(request->connection);
 	return 0;
@@ -71,12 +86,9 @@ static ssize_t read_stream(void *closure, uint64_t position, char *bytes, size_t
 /* What the kernel keeps for a client that does not read: else megabytes. */
 static void bound_send_buffer(const struct request *request)
 {
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	const int size = STREAM_SEND_BUFFER;
 
-	if (info)
-		(void)setsockopt(info->connect_fd, SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	(void)setsockopt(client_fd(request), SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
 }
 
 static struct MHD_Response *make_response(struct request *request)

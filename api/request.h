@@ -81,6 +81,7 @@ struct request {
 	size_t received;       /* bytes of body that were seen, kept or not */
 	size_t counted;        /* that the door's sum holds for its stream */
 	enum request_stage stage;
+	bool old_client; /* before HTTP/1.1: an answer of unknown length ends with its connection */
 	bool suspended;  /* its connection is: libmicrohttpd does not ask */
 	bool dispatched; /* the route's function was called */
 	int64_t began_mono_ns;

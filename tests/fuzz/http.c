@@ -102,6 +102,15 @@ static void turn(void)
 	(void)waits_turn(&api.waits, &api.link, clock_mono_ns());
 }
 
+/* A stream of events goes on until the node stops. */
+static void end_streams(const char *answer, ssize_t length)
+{
+	static const char stream[] = "text/event-stream";
+
+	if (memmem(answer, (size_t)length, stream, sizeof stream - 1))
+		events_stop(&api.events);
+}
+
 /* Everything that comes back until the connection is closed; it begins as an answer does. */
 static void hear(int fd)
 {
@@ -117,7 +126,10 @@ static void hear(int fd)
 			return;
 		if (length > 0 && total == 0)
 			assert(length < (ssize_t)sizeof start || memcmp(answer, start, sizeof start - 1) == 0);
-		total += length > 0 ? (size_t)length : 0;
+		if (length <= 0)
+			continue;
+		end_streams(answer, length);
+		total += (size_t)length;
 	}
 	assert(false && "the connection is neither answered nor closed");
 }
@@ -127,6 +139,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int fd = call(data, size);
 
 	hear(fd);
+	api.events.stopping = false;
 	(void)close(fd);
 	turn();
 	assert(http_busy(api.http) == 0 && api.http->body_bytes == 0 && api.trip.next.request_count == 0 &&

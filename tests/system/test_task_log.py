@@ -1,4 +1,5 @@
 """A task's own log: what it prints and logs, kept with it and shown while it runs."""
+import contextlib
 import http.client
 import json
 import re
@@ -34,6 +35,14 @@ def follow(m, id_, accept="text/plain"):
     answer = connection.getresponse()
     assert answer.status == 200, answer.read()
     return answer
+
+
+def start_of_stream(m, id_):
+    """The status with which one more follower is answered."""
+    connection = http.client.HTTPConnection("127.0.0.1", m.port, timeout=20 * SLOW)
+    connection.request("GET", f"/v1/tasks/{id_}/log?follow=1")
+    with contextlib.closing(connection):
+        return connection.getresponse().status
 
 
 @pytest.fixture
@@ -100,6 +109,14 @@ def test_who_follows_a_task_that_is_over_gets_it_all_at_once(m):
     assert follow(m, task["id"]).read().endswith(b" said\n")
 
 
+def test_for_an_old_client_the_stream_ends_with_its_connection(m):
+    """As a proxy that speaks HTTP/1.0 to those behind it."""
+    id_ = m.submit("Talker", "talk", ["log", "late"], delay="300ms")
+    with m.connect() as client:
+        client.sendall(f"GET /v1/tasks/{id_}/log?follow=1 HTTP/1.0\r\n\r\n".encode())
+        assert b"".join(iter(lambda: client.recv(4096), b"")).endswith(b" late\n")
+
+
 def test_too_many_followers_are_refused_and_leave_room_when_they_go(m):
     id_ = m.submit("Talker", "talk", delay="1h")
     streams = [follow(m, id_) for _ in range(64)]
@@ -107,6 +124,7 @@ def test_too_many_followers_are_refused_and_leave_room_when_they_go(m):
     assert answer.status == 429 and answer.headers["Retry-After"]
     for stream in streams:
         stream.close()
+    until(lambda: start_of_stream(m, id_) == 200, what="there is room")
     assert m.delete(f"/v1/tasks/{id_}").status == 200
     until(lambda: m.get(f"/v1/tasks/{id_}/log?follow=1").status == 200, what="the others have gone")
 
