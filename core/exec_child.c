@@ -9,18 +9,28 @@
 #include <unistd.h>
 
 enum {
-	ERR_LINE_MAX = 4000, /* a longer line of stderr is logged in pieces */
-	LAST_READS_MAX = 256 /* of a pipe that somebody else keeps filling */
+	ERR_LINE_MAX = 4000,  /* a longer line of stderr is logged in pieces */
+	LAST_READS_MAX = 256, /* of a pipe that somebody else keeps filling */
+	LEAVE_MS = 1000,      /* for us, when its time is over */
 };
 
-void exec_child_init(struct exec_child *child, const struct handler_host *host)
+int exec_child_init(struct exec_child *child, const struct config_program *config, const struct handler_host *host,
+	const char *class, struct error *error)
 {
+	struct error why;
+	int status = program_plan_new(&child->plan, config, &why);
+
+	if (status < 0 && class != NULL)
+		return error_set(error, status, "class \"%s\": %s", class, why.text);
+	if (status < 0)
+		return error_set(error, status, "%s", why.text);
 	child->host = host;
 	child->program = PROGRAM_NONE;
 	child->last_words[0] = '\0';
 	child->bell_fd = -1;
 	lines_init(&child->out, host->line_max);
 	lines_init(&child->err, ERR_LINE_MAX);
+	return 0;
 }
 
 /* ---- stderr ---- */
@@ -76,13 +86,12 @@ void exec_child_log_last(struct exec_child *child)
 
 /* ---- its life ---- */
 
-int exec_child_start(
-	struct exec_child *child, const struct program_plan *plan, const char *const *variables, struct error *error)
+int exec_child_start(struct exec_child *child, const char *const *variables, struct error *error)
 {
 	lines_clear(&child->out);
 	lines_clear(&child->err);
 	child->last_words[0] = '\0';
-	return program_start(&child->program, plan, variables, error);
+	return program_start(&child->program, child->plan, variables, error);
 }
 
 void exec_child_end(struct exec_child *child)
@@ -93,10 +102,13 @@ void exec_child_end(struct exec_child *child)
 	lines_clear(&child->err);
 }
 
-void exec_child_leave(struct exec_child *child, int64_t until_mono_ns)
+void exec_child_leave(struct exec_child *child)
 {
+	const struct handler_host *host = child->host;
+
+	host->beat(host->context, host->kill_grace_ms + LEAVE_MS);
 	io_close(&child->program.in);
-	(void)program_wait(&child->program, until_mono_ns);
+	(void)program_wait(&child->program, clock_mono_after(host->kill_grace_ms));
 	exec_child_end(child);
 }
 
@@ -105,6 +117,7 @@ void exec_child_fini(struct exec_child *child)
 	exec_child_end(child);
 	lines_fini(&child->out);
 	lines_fini(&child->err);
+	program_plan_free(child->plan);
 }
 
 /* ---- talking ---- */

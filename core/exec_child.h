@@ -10,26 +10,29 @@
 
 struct exec_child {
 	const struct handler_host *host;
+	struct program_plan *plan;
 	struct program program;
 	struct lines out, err;
 	char last_words[256]; /* the last line of stderr, cut; "" */
 	int bell_fd;          /* waited for as well (EXEC_RUNG); -1: none */
 };
 
-/* Borrows the host until exec_child_fini. No program runs yet. */
-void exec_child_init(struct exec_child *child, const struct handler_host *host);
+/* Looks for the program; none runs yet. Borrows config and host until exec_child_fini. Returns 0 or a negative errno with the
+ * sentence, which begins with the class (NULL: none) whose handler it is. */
+int exec_child_init(struct exec_child *child, const struct config_program *config, const struct handler_host *host,
+	const char *class, struct error *error);
 
 /* Ends the program if one runs, and frees. */
 void exec_child_fini(struct exec_child *child);
 
-int exec_child_start(
-	struct exec_child *child, const struct program_plan *plan, const char *const *variables, struct error *error);
+/* As program_start. */
+int exec_child_start(struct exec_child *child, const char *const *variables, struct error *error);
 
 /* Ends the program at once, and forgets what it has said. */
 void exec_child_end(struct exec_child *child);
 
-/* Closes its stdin, by which it knows that there is nothing more to do, and waits until it has ended, at most so long. */
-void exec_child_leave(struct exec_child *child, int64_t until_mono_ns);
+/* Closes its stdin, by which it knows that there is nothing more to do, and ends it when it has not ended within kill_grace. */
+void exec_child_leave(struct exec_child *child);
 
 enum exec_event {
 	EXEC_SAYS = 1,     /* there is something on its stdout, or that is closed: hear it */

@@ -166,7 +166,7 @@ static int load_entry(struct handlers *handlers, struct entry *entry, struct err
 	status = entry->kind->load(entry->config, handlers->host, &handler, error);
 	if (status < 0)
 		return status;
-	status = entry->kind->start(handler, error);
+	status = entry->kind->start != NULL ? entry->kind->start(handler, error) : 0;
 	if (status < 0) {
 		entry->kind->free(handler);
 		return status;

@@ -29,9 +29,7 @@ enum {
  * A child that has ended, or must not be used again, is reaped at the next task only: the second thread may be about to
  * signal it, and by then there is no second thread that would (it has claimed the task, and with it the process). */
 struct exec {
-	const struct config_handler *config;
 	const struct handler_host *host;
-	struct program_plan *plan;
 	struct exec_child child;
 	atomic_bool heard;     /* all that the child said about the task in hand; writer: the first thread */
 	atomic_bool asked;     /* the second thread waits for that, on heard_fd; it sets it once and for all */
@@ -53,12 +51,9 @@ static void release(void *handler)
 {
 	struct exec *exec = handler;
 
-	if (exec->child.program.pid > 0 && !exec->spent) {
-		exec->host->beat(exec->host->context, exec->host->kill_grace_ms + BACKOFF_YOUNG_MS);
-		exec_child_leave(&exec->child, clock_mono_after(exec->host->kill_grace_ms));
-	}
+	if (exec->child.program.pid > 0 && !exec->spent)
+		exec_child_leave(&exec->child);
 	exec_child_fini(&exec->child);
-	program_plan_free(exec->plan);
 	buffer_fini(&exec->line);
 	io_close(&exec->heard_fd);
 	free(exec);
@@ -68,33 +63,21 @@ static int load(
 	const struct config_handler *config, const struct handler_host *host, void **ret_handler, struct error *error)
 {
 	struct exec *exec = calloc(1, sizeof *exec);
-	struct error why;
 
 	if (exec == NULL)
 		return error_set(error, -ENOMEM, "class \"%s\": no memory", config->class);
-	exec->config = config;
 	exec->host = host;
-	int status = program_plan_new(&exec->plan, &config->program, &why);
-	if (status < 0) {
-		free(exec);
-		return error_set(error, status, "class \"%s\": %s", config->class, why.text);
-	}
 	exec->heard_fd = io_bell_new();
-	if (exec->heard_fd < 0) {
-		status = exec->heard_fd;
-		program_plan_free(exec->plan);
+	int status = exec->heard_fd < 0
+			     ? error_set(error, exec->heard_fd, "class \"%s\": no descriptor is left", config->class)
+			     : exec_child_init(&exec->child, &config->program, host, config->class, error);
+	if (status < 0) {
+		io_close(&exec->heard_fd);
 		free(exec);
-		return error_set(error, status, "class \"%s\": no descriptor is left", config->class);
+		return status;
 	}
-	exec_child_init(&exec->child, host);
 	buffer_init(&exec->line, EXEC_ORDER_EXTRA);
 	*ret_handler = exec;
-	return 0;
-}
-
-static int start(void *handler, struct error *error)
-{
-	(void)handler, (void)error; /* the child is started at the first task */
 	return 0;
 }
 
@@ -166,7 +149,7 @@ static int prepare(struct exec *exec, struct error *error)
 	}
 	exec->spent = exec->took = false;
 	wait_out_backoff(exec);
-	return exec_child_start(&exec->child, exec->plan, NULL, error);
+	return exec_child_start(&exec->child, NULL, error);
 }
 
 /* ---- running ---- */
@@ -302,7 +285,6 @@ static void exiting(void *handler, const struct handler_task *task)
 const struct handler_kind handler_kind_exec = {
 	.serves = serves,
 	.load = load,
-	.start = start,
 	.run = run,
 	.exiting = exiting,
 	.free = release,

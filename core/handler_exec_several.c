@@ -31,7 +31,6 @@ enum child_state {
 /* A handler whose program runs several tasks at a time in one child, told apart by their ids. */
 struct exec {
 	const struct handler_host *host;
-	struct program_plan *plan;
 	struct exec_child child;
 	enum child_state state;
 	int64_t kill_mono_ns;
@@ -63,12 +62,9 @@ static void release(void *handler)
 {
 	struct exec *exec = handler;
 
-	if (exec->state == CHILD_UP) {
-		exec->host->beat(exec->host->context, exec->host->kill_grace_ms + BACKOFF_YOUNG_MS);
-		exec_child_leave(&exec->child, clock_mono_after(exec->host->kill_grace_ms));
-	}
+	if (exec->state == CHILD_UP)
+		exec_child_leave(&exec->child);
 	exec_child_fini(&exec->child);
-	program_plan_free(exec->plan);
 	buffer_fini(&exec->line);
 	buffer_fini(&exec->pending);
 	free(exec);
@@ -78,26 +74,18 @@ static int load(
 	const struct config_handler *config, const struct handler_host *host, void **ret_handler, struct error *error)
 {
 	struct exec *exec = calloc(1, sizeof *exec);
-	struct error why;
 
 	if (exec == NULL)
 		return error_set(error, -ENOMEM, "class \"%s\": no memory", config->class);
 	exec->host = host;
-	int status = program_plan_new(&exec->plan, &config->program, &why);
+	int status = exec_child_init(&exec->child, &config->program, host, config->class, error);
 	if (status < 0) {
 		free(exec);
-		return error_set(error, status, "class \"%s\": %s", config->class, why.text);
+		return status;
 	}
-	exec_child_init(&exec->child, host);
 	buffer_init(&exec->line, EXEC_ORDER_EXTRA);
 	buffer_init(&exec->pending, (host->line_max + EXEC_ORDER_EXTRA) * (size_t)config->concurrency);
 	*ret_handler = exec;
-	return 0;
-}
-
-static int start(void *handler, struct error *error)
-{
-	(void)handler, (void)error; /* the child is started at the first task */
 	return 0;
 }
 
@@ -306,7 +294,7 @@ static bool start_child(struct exec *exec, struct error *error)
 	exec->took = false;
 	exec->fault[0] = '\0';
 	exec->given = 0;
-	if (exec_child_start(&exec->child, exec->plan, NULL, error) < 0)
+	if (exec_child_start(&exec->child, NULL, error) < 0)
 		return false;
 	exec->state = CHILD_UP;
 	return true;
@@ -435,7 +423,6 @@ static void exiting(void *handler, const struct handler_task *task)
 const struct handler_kind handler_kind_exec_several = {
 	.serves = serves,
 	.load = load,
-	.start = start,
 	.exiting = exiting,
 	.free = release,
 	.is_ready = is_ready,

@@ -15,7 +15,7 @@ struct handler_kind {
 	 * Borrows config and host until `free`. Returns 0, or a negative errno other than -ENOENT with the sentence. */
 	int (*load)(const struct config_handler *config, const struct handler_host *host, void **ret_handler,
 		struct error *error);
-	/* Called once, before the first task. Returns 0 or a negative errno with the sentence. */
+	/* Called once, before the first task; NULL: there is nothing to do. Returns 0 or a negative errno with the sentence. */
 	int (*start)(void *handler, struct error *error);
 	/* Runs one task. result comes in as "ok, null". */
 	void (*run)(void *handler, const struct handler_task *task, struct handler_result *result);

@@ -21,7 +21,6 @@ enum {
  * went in its exit status. One that has ended is reaped at the next task only, as in handler_exec.c. */
 struct once {
 	const struct handler_host *host;
-	struct program_plan *plan;
 	struct exec_child child;
 	struct buffer line;
 };
@@ -43,7 +42,6 @@ static void release(void *handler)
 	struct once *once = handler;
 
 	exec_child_fini(&once->child);
-	program_plan_free(once->plan);
 	buffer_fini(&once->line);
 	free(once);
 }
@@ -52,25 +50,17 @@ static int load(
 	const struct config_handler *config, const struct handler_host *host, void **ret_handler, struct error *error)
 {
 	struct once *once = calloc(1, sizeof *once);
-	struct error why;
 
 	if (once == NULL)
 		return error_set(error, -ENOMEM, "class \"%s\": no memory", config->class);
 	once->host = host;
-	int status = program_plan_new(&once->plan, &config->program, &why);
+	int status = exec_child_init(&once->child, &config->program, host, config->class, error);
 	if (status < 0) {
 		free(once);
-		return error_set(error, status, "class \"%s\": %s", config->class, why.text);
+		return status;
 	}
-	exec_child_init(&once->child, host);
 	buffer_init(&once->line, EXEC_ORDER_EXTRA);
 	*ret_handler = once;
-	return 0;
-}
-
-static int start(void *handler, struct error *error)
-{
-	(void)handler, (void)error;
 	return 0;
 }
 
@@ -83,7 +73,7 @@ static int start_child(struct once *once, const struct handler_task *task, struc
 	(void)snprintf(variables[1], VARIABLE_MAX, "MUSTER_TASK_CLASS=%s", task->order->class);
 	(void)snprintf(variables[2], VARIABLE_MAX, "MUSTER_TASK_METHOD=%s", task->order->method);
 	(void)snprintf(variables[3], VARIABLE_MAX, "MUSTER_TASK_ATTEMPT=%d", task->attempt);
-	return exec_child_start(&once->child, once->plan, list, error);
+	return exec_child_start(&once->child, list, error);
 }
 
 /* It need not read what it gets. */
@@ -215,7 +205,6 @@ static void exiting(void *handler, const struct handler_task *task)
 const struct handler_kind handler_kind_once = {
 	.serves = serves,
 	.load = load,
-	.start = start,
 	.run = run,
 	.exiting = exiting,
 	.free = release,

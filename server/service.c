@@ -23,7 +23,6 @@ enum { PUSH_AGAIN_MS = 100 };
 struct service {
 	int (*push)(void *context, const json_t *task, struct error *error); /* a task's */
 	struct handler_service *module;                                      /* NULL: it is a program */
-	struct program_plan *plan;                                           /* NULL: it is a module */
 	struct exec_child child;
 	atomic_flag left;    /* whoever sets it runs the module's `exiting` */
 	atomic_bool aborted; /* it is about to be ended: what it still says renews no promise */
@@ -87,8 +86,7 @@ int service_prepare(struct worker *worker, struct error *error)
 			&service.module, worker->pool->service_module, worker->pool->service, &worker->host, error);
 	service.push = worker->host.push;
 	worker->host.push = host_push;
-	exec_child_init(&service.child, &worker->host);
-	return program_plan_new(&service.plan, &worker->pool->program, error);
+	return exec_child_init(&service.child, &worker->pool->program, &worker->host, NULL, error);
 }
 
 static bool is_used_up(const struct worker *worker)
@@ -227,7 +225,7 @@ static int run_program(struct worker *worker)
 	struct service *service = worker->service;
 	struct error error;
 
-	if (exec_child_start(&service->child, service->plan, NULL, &error) < 0) {
+	if (exec_child_start(&service->child, NULL, &error) < 0) {
 		log_error("service's program cannot be started", LOG_TEXT("error", error.text));
 		return EXIT_FAILURE;
 	}
