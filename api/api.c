@@ -37,6 +37,7 @@ static void close_api(struct api *api)
 	trip_fini(&api->trip);
 	link_close(&api->link);
 	queue_settings_fini(&api->settings);
+	free(api->stream_batch);
 	free(api);
 }
 

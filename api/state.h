@@ -18,6 +18,7 @@
 
 struct http;
 struct stream;
+struct stream_batch;
 
 struct api {
 	const struct node *node; /* own_node: its configuration changes under us */
@@ -35,9 +36,10 @@ struct api {
 	struct history history;
 	struct resident resident;
 	struct pace pace;
-	struct request *keyed;      /* requests under an Idempotency-Key that are in hand */
-	struct follower *followers; /* of tasks' logs; owned by their requests */
-	struct stream *streams;     /* bodies of NDJSON that are arriving; owned by their requests */
+	struct request *keyed;             /* requests under an Idempotency-Key that are in hand */
+	struct follower *followers;        /* of tasks' logs; owned by their requests */
+	struct stream_batch *stream_batch; /* owned: where streams make their batches; NULL: there was no stream yet */
+	struct stream *streams;            /* bodies of NDJSON that are arriving; owned by their requests */
 	struct audit audit;
 	struct http *http; /* owned */
 };

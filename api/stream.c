@@ -39,13 +39,20 @@ struct stream {
 	int status;     /* 0, or why nothing more is stored */
 	struct error why;
 	size_t stopped_line; /* from here on */
+};
 
-	/* The batch that is being made. */
+/* One for all streams: a batch is made and stored within one call. */
+struct stream_batch {
 	struct task_submission tasks[BATCH_TASKS];
 	struct broker_submission submissions[BATCH_TASKS];
 	size_t lines[BATCH_TASKS]; /* where they stand */
 	size_t count;
 };
+
+static struct stream_batch *batch_of(const struct stream *stream)
+{
+	return stream->request->api->stream_batch;
+}
 
 bool stream_is_meant(const char *type)
 {
@@ -53,6 +60,14 @@ bool stream_is_meant(const char *type)
 
 	return type && strncasecmp(type, ndjson, sizeof ndjson - 1) == 0 &&
 	       strchr(" \t;", type[sizeof ndjson - 1]) != NULL;
+}
+
+static void empty_text(struct stream *stream)
+{
+	const size_t document = (size_t)stream->request->api->node->config->limits.document;
+
+	buffer_fini(&stream->text);
+	buffer_init(&stream->text, document + BATCH_BYTES + PIECE_MAX);
 }
 
 void stream_begin(struct request *request)
@@ -69,7 +84,9 @@ void stream_begin(struct request *request)
 			"own");
 		return;
 	}
-	stream = calloc(1, sizeof *stream);
+	if (!api->stream_batch)
+		api->stream_batch = calloc(1, sizeof *api->stream_batch);
+	stream = api->stream_batch ? calloc(1, sizeof *stream) : NULL;
 	if (stream)
 		stream->errors = json_array();
 	if (!stream || !stream->errors) {
@@ -79,8 +96,8 @@ void stream_begin(struct request *request)
 	}
 	stream->dry = dry;
 	stream->traceparent = request->traceparent[0] != '\0' ? request->traceparent : NULL;
-	buffer_init(&stream->text, (size_t)api->node->config->limits.document + BATCH_BYTES + PIECE_MAX);
 	stream->request = request;
+	empty_text(stream);
 	stream->next = api->streams;
 	if (api->streams)
 		api->streams->previous = stream;
@@ -133,7 +150,7 @@ static void stop(struct stream *stream, size_t line, int status, const struct er
 	stream->status = status;
 	stream->why = *error;
 	stream->stopped_line = line;
-	stream->count = 0;
+	batch_of(stream)->count = 0;
 }
 
 static int say(struct link *link, struct broker_batch *words, struct error *error)
@@ -154,12 +171,13 @@ static int say(struct link *link, struct broker_batch *words, struct error *erro
 static void count_line(struct stream *stream, size_t i)
 {
 	struct api *api = stream->request->api;
-	const struct task_submission *task = &stream->tasks[i];
+	const struct stream_batch *batch = batch_of(stream);
+	const struct task_submission *task = &batch->tasks[i];
 	const struct config_queue *queue = &api->node->config->queues[task->queue];
-	enum broker_stored stored = stream->submissions[i].stored;
+	enum broker_stored stored = batch->submissions[i].stored;
 
 	if (!stream->dry && stored == BROKER_OVERFLOW) {
-		reject(stream, stream->lines[i], "the queue \"%s\" is full (max_depth)", queue->name);
+		reject(stream, batch->lines[i], "the queue \"%s\" is full (max_depth)", queue->name);
 		return;
 	}
 	stream->accepted++;
@@ -171,22 +189,23 @@ static void count_line(struct stream *stream, size_t i)
 static void store(struct stream *stream)
 {
 	struct api *api = stream->request->api;
-	struct broker_batch words = {.submissions = stream->submissions,
-		.submission_count = stream->count,
+	struct stream_batch *batch = batch_of(stream);
+	struct broker_batch words = {.submissions = batch->submissions,
+		.submission_count = batch->count,
 		.created_ms = clock_wall_ms(),
 		.source = TASK_SOURCE_HTTP};
 	struct error error = {""};
 
-	if (stream->count == 0 || stream->status < 0)
+	if (batch->count == 0 || stream->status < 0)
 		return;
 	int status = stream->dry ? 0 : say(&api->link, &words, &error);
 	if (status < 0) {
-		stop(stream, stream->lines[0], status, &error);
+		stop(stream, batch->lines[0], status, &error);
 		return;
 	}
-	for (size_t i = 0; i < stream->count; i++)
+	for (size_t i = 0; i < batch->count; i++)
 		count_line(stream, i);
-	stream->count = 0;
+	batch->count = 0;
 	broker_batch_fini(&words);
 }
 
@@ -211,6 +230,7 @@ static int read_task(struct stream *stream, struct bytes text, struct task_submi
 
 static void take_line(struct stream *stream, struct bytes text)
 {
+	struct stream_batch *batch = batch_of(stream);
 	size_t line = ++stream->line, most = (size_t)stream->request->api->node->config->limits.document;
 	struct error error = {""};
 
@@ -221,17 +241,17 @@ static void take_line(struct stream *stream, struct bytes text)
 		reject(stream, line, "a document may have at most %zu bytes (limits.document)", most);
 		return;
 	}
-	int status = read_task(stream, text, &stream->tasks[stream->count], &error);
+	int status = read_task(stream, text, &batch->tasks[batch->count], &error);
 	if (status == -ENOMEM) {
 		store(stream);
 		stop(stream, line, status, &error);
 	} else if (status < 0) {
 		reject(stream, line, "%s", error.text);
 	} else {
-		stream->tasks[stream->count].traceparent = stream->traceparent;
-		stream->submissions[stream->count].task = &stream->tasks[stream->count];
-		stream->lines[stream->count] = line;
-		if (++stream->count == BATCH_TASKS)
+		batch->tasks[batch->count].traceparent = stream->traceparent;
+		batch->submissions[batch->count].task = &batch->tasks[batch->count];
+		batch->lines[batch->count] = line;
+		if (++batch->count == BATCH_TASKS)
 			store(stream);
 	}
 }
@@ -311,9 +331,11 @@ int64_t stream_turn(struct api *api, int64_t now_mono_ns)
 		int64_t at = stream->received_mono_ns + pause_ns;
 		if (stream->text.length == 0 || memchr(stream->text.data, '\n', stream->text.length) == NULL)
 			continue;
-		if (now_mono_ns >= at)
+		if (now_mono_ns >= at) {
 			take_lines(stream);
-		else if (at < next)
+			if (stream->text.length == 0)
+				empty_text(stream); /* one that is silent for long holds nothing */
+		} else if (at < next)
 			next = at;
 	}
 	return next;

@@ -133,6 +133,21 @@ def test_memory_is_flat_through_a_million_lines(muster):
     assert peak - before < 8 * 1024 * 1024, (before, peak)
 
 
+@pytest.mark.skipif(ASAN, reason="a sanitizer keeps what is freed")
+def test_many_streams_share_what_they_need(muster):
+    m = muster(HOLD)
+    api, streams = m.role("api").pid, [Stream(m)]
+    streams[0].send(line() * 2000)
+    until(lambda: m.queue()["pending"] == 2000)
+    before = memory(api)
+    for _ in range(200):
+        streams.append(Stream(m))
+        streams[-1].send(line() * 1000)
+    until(lambda: m.queue()["pending"] == 202000, 30)
+    until(lambda: memory(api) - before < 200 * 100 * 1024, 10, "100 KiB each, libmicrohttpd's 17 among them")
+    assert all(stream.end()[0] == 200 for stream in streams)
+
+
 def test_others_are_served_meanwhile(m):
     stop = threading.Event()
     stream = Stream(m)
