@@ -7,7 +7,7 @@ EMBED_FILE(web_index_html, "web/dist/index.html");
 EMBED_FILE(web_index_html_gz, "web/dist/index.html.gz");
 
 static const struct page_file files[] = {
-	WEB_FILE("/assets/app-99bb5da1d3ce.css", "text/css; charset=utf-8", "W/\"99bb5da1d3ce\"", web_app_css),
-	WEB_FILE("/assets/app-421dee12e1da.js", "text/javascript; charset=utf-8", "W/\"421dee12e1da\"", web_app_js),
-	WEB_FILE("/", "text/html; charset=utf-8", "W/\"1594b635c6d3\"", web_index_html),
+	WEB_FILE("/assets/app-322722fd1e39.css", "text/css; charset=utf-8", "W/\"322722fd1e39\"", web_app_css),
+	WEB_FILE("/assets/app-39c2ce53cda2.js", "text/javascript; charset=utf-8", "W/\"39c2ce53cda2\"", web_app_js),
+	WEB_FILE("/", "text/html; charset=utf-8", "W/\"5c15aa593931\"", web_index_html),
 };

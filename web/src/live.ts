@@ -1,7 +1,7 @@
 // What the page knows of the node, kept fresh: asked for once a second, and at once when an event says that it changed.
 import { useEffect, useState } from 'preact/hooks';
 import { call, onRefused, Problem } from './api';
-import { read, type Happening } from './events';
+import { parse, read, type Happening } from './events';
 import type { Node, Pool, Queue, Sample, Whoami, Worker } from './schema';
 
 /** live: by events; polling: asked for; cut: no answer; connecting: none yet; locked: a token is needed. */
@@ -30,6 +30,9 @@ const pollMs = 1000;
 const slowMs = 5000;
 const staleMs = 4000;
 const soonMs = 150;
+const crowdMs = 500;
+/** More workers than these are shown as small tiles. */
+export const crowd = 60;
 
 let state: Live = {
 	link: 'connecting', answeredAt: 0, fault: '', who: null, workers: null, queues: null, queuesFault: '', pools: [], nodes: [], checks: {},
@@ -120,7 +123,7 @@ export async function ask(): Promise<void> {
 	asking = false;
 	if (again) {
 		again = false;
-		setTimeout(ask, soonMs);
+		setTimeout(ask, soon());
 	}
 }
 
@@ -195,11 +198,20 @@ async function askSlowly(): Promise<void> {
 
 let pending = 0;
 
-function hear(happening: Happening): void {
-	for (const hearer of hearers)
-		hearer(happening);
+/** Of a crowd the pictures are larger, and what happens in them is more: they are drawn less often. */
+function soon(): number {
+	return (state.workers?.length ?? 0) > crowd ? crowdMs : soonMs;
+}
+
+function hear(blocks: string[]): void {
+	if (hearers.size > 0)
+		for (const block of blocks) {
+			const happening = parse(block);
+			for (const hearer of happening ? hearers : [])
+				hearer(happening!);
+		}
 	if (pending === 0)
-		pending = window.setTimeout(() => { pending = 0; void ask(); }, soonMs);
+		pending = window.setTimeout(() => { pending = 0; void ask(); }, soon());
 }
 
 let stream: AbortController | null = null;

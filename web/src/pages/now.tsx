@@ -1,11 +1,10 @@
 // Is it healthy, what is it doing, what is wrong.
+import { Component } from 'preact';
 import { Charts } from '../charts';
-import type { Live } from '../live';
+import { crowd, type Live } from '../live';
 import type { Queue, Worker } from '../schema';
 import { State } from '../ui';
 import { bytes, byPool, count, duration, findings, heartbeat, lastExit, number, rate } from '../words';
-
-const crowd = 60;
 
 function Findings({ live }: { live: Live }) {
 	const found = findings(live);
@@ -44,6 +43,22 @@ function described(worker: Worker): string {
 	].filter(Boolean).join('; ');
 }
 
+/** In a crowd only what can be seen of it is drawn anew: its state, restarts, a twentieth more of silence. */
+function looksOf(worker: Worker): string {
+	const beat = heartbeat(worker);
+	return [worker.state, worker.restarts, worker.task?.id, beat && Math.round(beat.part * 20)].join(' ');
+}
+
+class SmallTile extends Component<{ worker: Worker }> {
+	override shouldComponentUpdate(next: { worker: Worker }) {
+		return looksOf(next.worker) !== looksOf(this.props.worker);
+	}
+
+	override render() {
+		return <Tile worker={this.props.worker} small />;
+	}
+}
+
 function Tile({ worker, small }: { worker: Worker; small: boolean }) {
 	const beat = heartbeat(worker);
 	const part = beat?.part ?? 0;
@@ -52,13 +67,13 @@ function Tile({ worker, small }: { worker: Worker; small: boolean }) {
 			<a class={`tile ${worker.state} ${part > 0.8 ? 'late' : ''}`} data-row data-worker={`${worker.pool}/${worker.slot}`} data-state={worker.state}
 				href={`#/workers/${encodeURIComponent(worker.pool)}/${worker.slot}`} title={described(worker)} aria-label={described(worker)}>
 				<span class="fill" style={{ transform: `scaleX(${part.toFixed(3)})` }} />
-				<span class="top"><b>{worker.slot}</b> <State of={worker.state} /></span>
+				<span class="top"><b>{worker.slot}{small && worker.restarts > 0 && <span class="faint"> ↻{worker.restarts}</span>}</b> <State of={worker.state} /></span>
 				{!small && <span class="work">{worker.task ? `${worker.task.class}.${worker.task.method} ${duration(worker.task.running_seconds)}` : '\u00a0'}</span>}
 				{!small && <span class="beat">{beat ? `beat ${duration(beat.age)} of ${duration(beat.limit)}` : 'no beat yet'}</span>}
-				<span class="foot">
-					{!small && <span>{bytes(worker.rss_bytes)}</span>}
-					<span>{worker.restarts > 0 ? `↻ ${worker.restarts}${!small && worker.last_exit ? ` ${lastExit(worker.last_exit)}` : ''}` : ' '}</span>
-				</span>
+				{!small && <span class="foot">
+					<span>{bytes(worker.rss_bytes)}</span>
+					<span>{worker.restarts > 0 ? `↻ ${worker.restarts}${worker.last_exit ? ` ${lastExit(worker.last_exit)}` : ''}` : ' '}</span>
+				</span>}
 			</a>
 		</li>
 	);
@@ -73,7 +88,7 @@ function RollCall({ live }: { live: Live }) {
 			{[...byPool(workers)].map(([pool, members]) => (
 				<div key={pool} class="pool">
 					<h3>{pool} <span class="faint">{count(members.length, 'worker')}, {members.filter((worker) => worker.state === 'busy').length} busy</span></h3>
-					<ul class={`tiles ${small ? 'small' : ''}`}>{members.map((worker) => <Tile key={worker.slot} worker={worker} small={small} />)}</ul>
+					<ul class={`tiles ${small ? 'small' : ''}`}>{members.map((worker) => small ? <SmallTile key={worker.slot} worker={worker} /> : <Tile key={worker.slot} worker={worker} small={false} />)}</ul>
 				</div>
 			))}
 			{live.workers?.length === 0 && <p class="empty">No pool has a worker. <a href="#/workers">Scale a pool</a> to begin.</p>}
