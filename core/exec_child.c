@@ -1,11 +1,14 @@
 #include "core/exec_child.h"
 
+#include "core/backoff.h"
 #include "core/clock.h"
+#include "core/id.h"
 #include "core/io.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -91,7 +94,20 @@ int exec_child_start(struct exec_child *child, const char *const *variables, str
 	lines_clear(&child->out);
 	lines_clear(&child->err);
 	child->last_words[0] = '\0';
+	child->took = false;
 	return program_start(&child->program, child->plan, variables, error);
+}
+
+void exec_child_note_end(struct exec_child *child, size_t written)
+{
+	const int64_t now = clock_mono_ns();
+	int unread = 0;
+
+	if (child->program.in >= 0 && ioctl(child->program.in, FIONREAD, &unread) == 0)
+		child->took |= (size_t)unread < written;
+	const bool young = !child->took && now - child->program.started_mono_ns < BACKOFF_YOUNG_MS * CLOCK_NS_PER_MS;
+	child->streak = young ? child->streak + 1 : 0;
+	child->next_mono_ns = young ? now + backoff_restart_ns(child->streak, id_chance()) : 0;
 }
 
 void exec_child_end(struct exec_child *child)

@@ -15,6 +15,9 @@ struct exec_child {
 	struct lines out, err;
 	char last_words[256]; /* the last line of stderr, cut; "" */
 	int bell_fd;          /* waited for as well (EXEC_RUNG); -1: none */
+	bool took;            /* this program has read of a task, or is known not to have died at its start */
+	uint32_t streak;      /* programs in a row that died young */
+	int64_t next_mono_ns; /* not before then the next one should be started */
 };
 
 /* Looks for the program; none runs yet. Borrows config and host until exec_child_fini. Returns 0 or a negative errno with the
@@ -27,6 +30,9 @@ void exec_child_fini(struct exec_child *child);
 
 /* As program_start. */
 int exec_child_start(struct exec_child *child, const char *const *variables, struct error *error);
+
+/* It has ended, after so many bytes were written to it: says when the next one should be started. */
+void exec_child_note_end(struct exec_child *child, size_t written);
 
 /* Ends the program at once, and forgets what it has said. */
 void exec_child_end(struct exec_child *child);

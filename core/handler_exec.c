@@ -4,7 +4,6 @@
 #include "core/exec_child.h"
 #include "core/exec_order.h"
 #include "core/handler_kind.h"
-#include "core/id.h"
 #include "core/io.h"
 
 #include <assert.h>
@@ -14,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <unistd.h>
 
 enum {
@@ -31,15 +29,12 @@ enum {
 struct exec {
 	const struct handler_host *host;
 	struct exec_child child;
-	atomic_bool heard;     /* all that the child said about the task in hand; writer: the first thread */
-	atomic_bool asked;     /* the second thread waits for that, on heard_fd; it sets it once and for all */
-	int heard_fd;          /* a bell */
-	struct buffer line;    /* the task in hand, as the child gets it */
-	bool spent;            /* the child must not get another task */
-	bool took;             /* the child has read of a task */
-	unsigned tasks;        /* since strays were reaped */
-	uint32_t streak;       /* children in a row that died young */
-	int64_t start_mono_ns; /* not before then is the next one started */
+	atomic_bool heard;  /* all that the child said about the task in hand; writer: the first thread */
+	atomic_bool asked;  /* the second thread waits for that, on heard_fd; it sets it once and for all */
+	int heard_fd;       /* a bell */
+	struct buffer line; /* the task in hand, as the child gets it */
+	bool spent;         /* the child must not get another task */
+	unsigned tasks;     /* since strays were reaped */
 };
 
 static bool serves(const struct config_handler *config)
@@ -96,15 +91,10 @@ static __attribute__((format(printf, 2, 3))) void say(const struct exec *exec, c
 }
 
 /* Its end is understood once. */
-static void note_end(struct exec *exec)
+static void note_end(struct exec *exec, size_t written)
 {
-	const int64_t now = clock_mono_ns();
-	const bool young =
-		!exec->took && now - exec->child.program.started_mono_ns < BACKOFF_YOUNG_MS * CLOCK_NS_PER_MS;
-
 	exec->spent = true;
-	exec->streak = young ? exec->streak + 1 : 0;
-	exec->start_mono_ns = young ? now + backoff_restart_ns(exec->streak, id_chance()) : 0;
+	exec_child_note_end(&exec->child, written);
 }
 
 /* May the child that there is get a task? What it has said since the last one belongs to none. */
@@ -118,7 +108,7 @@ static bool is_fit(struct exec *exec)
 	if ((events & EXEC_OVER) != 0) {
 		program_describe_end(program_look_at_end(&exec->child.program), end, sizeof end);
 		say(exec, "the handler's program %s between two tasks", end);
-		note_end(exec);
+		note_end(exec, 0);
 		return false;
 	}
 	if ((events & EXEC_SAYS) == 0 && !exec_child_has_rest(&exec->child))
@@ -133,10 +123,10 @@ static void wait_out_backoff(const struct exec *exec)
 	const struct handler_host *host = exec->host;
 	const int64_t left_ms = host->deadline_ms(host->context), now = clock_mono_ns();
 
-	if (exec->start_mono_ns <= now)
+	if (exec->child.next_mono_ns <= now)
 		return;
-	host->beat(host->context, (exec->start_mono_ns - now) / CLOCK_NS_PER_MS + BACKOFF_YOUNG_MS);
-	(void)io_poll(NULL, 0, exec->start_mono_ns);
+	host->beat(host->context, (exec->child.next_mono_ns - now) / CLOCK_NS_PER_MS + BACKOFF_YOUNG_MS);
+	(void)io_poll(NULL, 0, exec->child.next_mono_ns);
 	host->beat(host->context, left_ms);
 }
 
@@ -147,7 +137,7 @@ static int prepare(struct exec *exec, struct error *error)
 			return 0;
 		exec_child_end(&exec->child);
 	}
-	exec->spent = exec->took = false;
+	exec->spent = false;
 	wait_out_backoff(exec);
 	return exec_child_start(&exec->child, NULL, error);
 }
@@ -168,13 +158,10 @@ static void crash(struct handler_result *result, const char *what)
 static void crash_by_end(struct exec *exec, struct turn *turn)
 {
 	char end[128];
-	int unread = 0;
 
-	if (exec->child.program.in >= 0 && ioctl(exec->child.program.in, FIONREAD, &unread) == 0)
-		exec->took |= (size_t)unread < turn->written;
 	program_describe_end(program_look_at_end(&exec->child.program), end, sizeof end);
 	crash(turn->talk.result, end);
-	note_end(exec);
+	note_end(exec, turn->written);
 }
 
 /* It has closed a pipe without which it is of no use: mostly it is about to end, else it is ended. */
@@ -185,8 +172,8 @@ static void crash_by_closing(struct exec *exec, struct turn *turn, const char *w
 		return;
 	}
 	crash(turn->talk.result, what);
-	exec->took = true; /* it lived on: no death at its start */
-	note_end(exec);
+	exec->child.took = true; /* it lived on: no death at its start */
+	note_end(exec, turn->written);
 	program_signal(&exec->child.program, SIGKILL);
 }
 
@@ -209,10 +196,10 @@ static bool hear(struct exec *exec, struct turn *turn, unsigned events)
 
 	switch (heard) {
 	case EXEC_GOES_ON: return false;
-	case EXEC_ENDED: exec->took = true; return true;
+	case EXEC_ENDED: exec->child.took = true; return true;
 	case EXEC_WRONG:
 		handler_result_set(turn->talk.result, TASK_VERDICT_FAIL, "exception", "%s", error.text);
-		exec->spent = exec->took = true;
+		exec->spent = exec->child.took = true;
 		program_signal(&exec->child.program, SIGKILL);
 		return true;
 	case EXEC_CLOSED:

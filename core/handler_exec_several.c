@@ -1,10 +1,8 @@
-#include "core/backoff.h"
 #include "core/buffer.h"
 #include "core/clock.h"
 #include "core/exec_child.h"
 #include "core/exec_order.h"
 #include "core/handler_kind.h"
-#include "core/id.h"
 #include "core/io.h"
 
 #include <assert.h>
@@ -13,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 
 enum {
 	REAP_EVERY = 256,    /* tasks: what the child has left behind is looked for */
@@ -40,10 +37,7 @@ struct exec {
 	struct buffer pending;        /* what the child is to get */
 	size_t written;               /* of that */
 	size_t given;                 /* bytes that this child got */
-	bool took;                    /* the child has read of a task */
 	unsigned tasks;               /* since strays were reaped */
-	uint32_t streak;              /* children in a row that died young */
-	int64_t start_mono_ns;        /* not before then is the next one started */
 };
 
 struct own { /* what an errand has of ours */
@@ -155,7 +149,7 @@ static void tell_child(struct exec *exec)
 static void miss_pipe(struct exec *exec, const char *fault)
 {
 	if (!program_wait(&exec->child.program, clock_mono_after(ENDING_MS))) {
-		exec->took = true; /* it lived on: no death at its start */
+		exec->child.took = true; /* it lived on: no death at its start */
 		kill_for(exec, fault);
 	}
 }
@@ -179,17 +173,10 @@ static void end_errand(struct exec *exec, struct handler_errand *errand, const c
 static void bury_child(struct exec *exec)
 {
 	const bool for_another = exec->state != CHILD_UP && exec->fault[0] == '\0';
-	const int64_t now = clock_mono_ns();
 	char how[128];
-	int unread = 0;
 
-	if (exec->child.program.in >= 0 && ioctl(exec->child.program.in, FIONREAD, &unread) == 0)
-		exec->took |= (size_t)unread < exec->given;
 	program_describe_end(program_look_at_end(&exec->child.program), how, sizeof how);
-	const bool young =
-		!exec->took && now - exec->child.program.started_mono_ns < BACKOFF_YOUNG_MS * CLOCK_NS_PER_MS;
-	exec->streak = young ? exec->streak + 1 : 0;
-	exec->start_mono_ns = young ? now + backoff_restart_ns(exec->streak, id_chance()) : 0;
+	exec_child_note_end(&exec->child, exec->given);
 	exec_child_end(&exec->child);
 	exec->host->child(exec->host->context, 0);
 	while (exec->first != NULL)
@@ -207,7 +194,7 @@ static void hear_line(struct exec *exec, const char *line, size_t length)
 	struct error error;
 	const enum exec_heard heard = exec_message_hear_any(find_talk, exec, line, length, &talk, &error);
 
-	exec->took = true;
+	exec->child.took = true;
 	if (heard == EXEC_WRONG) {
 		kill_for(exec, "wrote what is not of the protocol, and was ended");
 		exec->host->log(exec->host->context, error.text, strlen(error.text));
@@ -291,7 +278,6 @@ static void write_pending(struct exec *exec)
 
 static bool start_child(struct exec *exec, struct error *error)
 {
-	exec->took = false;
 	exec->fault[0] = '\0';
 	exec->given = 0;
 	if (exec_child_start(&exec->child, NULL, error) < 0)
@@ -307,7 +293,7 @@ static bool is_ready(void *handler)
 	if (exec->state != CHILD_NONE && exec->first == NULL &&
 		(exec_child_wait(&exec->child, false, 0) & EXEC_OVER) != 0)
 		bury_child(exec); /* between two tasks */
-	return exec->state == CHILD_NONE ? clock_mono_ns() >= exec->start_mono_ns : exec->state == CHILD_UP;
+	return exec->state == CHILD_NONE ? clock_mono_ns() >= exec->child.next_mono_ns : exec->state == CHILD_UP;
 }
 
 static void add(struct exec *exec, struct handler_errand *errand, struct own *own)
@@ -367,8 +353,9 @@ static void attend(void *handler, int64_t until_mono_ns)
 	struct exec *exec = handler;
 
 	if (exec->state == CHILD_NONE) {
-		const bool waits = exec->start_mono_ns > clock_mono_ns() && exec->start_mono_ns < until_mono_ns;
-		(void)io_poll(NULL, 0, waits ? exec->start_mono_ns : until_mono_ns);
+		const bool waits =
+			exec->child.next_mono_ns > clock_mono_ns() && exec->child.next_mono_ns < until_mono_ns;
+		(void)io_poll(NULL, 0, waits ? exec->child.next_mono_ns : until_mono_ns);
 		return;
 	}
 	write_pending(exec);
