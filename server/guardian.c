@@ -41,6 +41,7 @@ struct guardian {
 	struct strays strays;
 	struct reload reload;
 	struct upgrade upgrade;
+	bool restarts;         /* the node stops only to be started anew, by a binary that cannot take over */
 	bool renewing;         /* the supervisor was ended so that a new one inherits what is new */
 	int signals;           /* signalfd */
 	pid_t supervisor;      /* 0: none */
@@ -290,10 +291,11 @@ static void order_stop(struct guardian *guardian)
 	int64_t now = clock_mono_ns();
 
 	notify_send("STOPPING=1\nSTATUS=stopping");
-	if (header->stage == STAGE_RUN) {
+	if (header->stage == STAGE_RUN || guardian->restarts) {
 		const int64_t grace_ms = guardian->node->config->shutdown_grace_ms;
 		header->stop_at = now + (grace_ms > LAST_MS ? grace_ms - LAST_MS : 0) * CLOCK_NS_PER_MS;
 		header->stage = STAGE_DRAIN;
+		guardian->restarts = false;
 		log_info("stopping: tasks in hand may finish",
 			LOG_INT("within_ms", guardian->node->config->shutdown_grace_ms));
 	} else if (header->stage == STAGE_DRAIN) {
@@ -387,11 +389,43 @@ static int64_t look(struct guardian *guardian)
 	return again;
 }
 
-/* Nothing is under way that a successor would not know of. */
-static bool may_exec(const struct guardian *guardian)
+/* The node stops as it does at SIGTERM, but nobody is hurried: who works may finish, however long its deadline allows. */
+static void order_restart(struct guardian *guardian)
 {
-	return guardian->upgrade.passed && guardian->reload.checker == 0 &&
-	       guardian->scoreboard->header->stage == STAGE_RUN;
+	struct scoreboard_header *header = guardian->scoreboard->header;
+
+	log_info("the new binary has another scoreboard: it starts anew when the tasks in hand are done");
+	notify_send("STATUS=finishing the tasks in hand, then starting the new version");
+	guardian->restarts = true;
+	header->stop_at = POLICY_NEVER;
+	header->stage = STAGE_DRAIN;
+	io_bell_ring(guardian->node->bell_supervisor);
+	io_bell_ring(guardian->node->bell_scheduler);
+}
+
+/* Follows what the probe has said, when nothing is under way that a successor would not know of. */
+static void change_over(struct guardian *guardian)
+{
+	struct upgrade *upgrade = &guardian->upgrade;
+
+	if (guardian->reload.checker != 0 || guardian->scoreboard->header->stage != STAGE_RUN)
+		return;
+	if (upgrade->verdict == UPGRADE_TAKES_OVER)
+		upgrade_exec(upgrade);
+	else if (upgrade->verdict == UPGRADE_STARTS_ANEW)
+		order_restart(guardian);
+}
+
+/* Nobody is left but the undertaker, who would take a new start for his guardian's. */
+static void start_anew(struct guardian *guardian)
+{
+	_Atomic pid_t *undertaker = &guardian->scoreboard->header->undertaker;
+
+	if (*undertaker > 0) {
+		(void)kill(*undertaker, SIGKILL); /* ours and not reaped */
+		(void)waitpid(*undertaker, NULL, 0);
+	}
+	upgrade_start_anew(&guardian->upgrade);
 }
 
 /* The node runs already: who lives goes on. The supervisor is made anew, by this code, and replaces api and scheduler. */
@@ -444,8 +478,7 @@ int guardian_main(struct node *node, const struct privilege *privilege, const st
 		int64_t again = look(&guardian);
 		if (guardian.supervisor == 0 && is_over(&guardian))
 			break;
-		if (may_exec(&guardian))
-			upgrade_exec(&guardian.upgrade);
+		change_over(&guardian);
 		struct pollfd entries[] = {
 			{.fd = guardian.signals, .events = POLLIN},
 			{.fd = node->bell_guardian, .events = POLLIN},
@@ -458,6 +491,10 @@ int guardian_main(struct node *node, const struct privilege *privilege, const st
 		}
 	}
 	strays_end_all(&guardian.strays);
+	if (guardian.restarts) {
+		start_anew(&guardian);
+		return 71;
+	}
 	log_info("service stopped", LOG_INT("pid", getpid()));
 	return 0;
 }

@@ -155,22 +155,7 @@ static struct config *load_config(const struct options *options, const json_t *h
 	return status < 0 ? NULL : config;
 }
 
-/* An upgrade's probe: whether we could be the running musterd's successor. Said in a line that older ones do not know. */
-static int check_handover(const struct config *config, const json_t *handed, struct error *error)
-{
-	struct scoreboard scoreboard;
-	struct node node = {.config = config, .scoreboard = &scoreboard};
-	struct strays strays;
-
-	int status = handover_take(handed, &node, &scoreboard, &strays, error);
-	if (status == 0)
-		status = startup_check_broker(config, error);
-	if (status == 0)
-		(void)puts(UPGRADE_READY);
-	return status;
-}
-
-static int check(const struct config *config, const json_t *handed)
+static int check(const struct config *config)
 {
 	struct error error;
 	sigset_t none;
@@ -183,10 +168,41 @@ static int check(const struct config *config, const json_t *handed)
 		print_faults(&no_tls, NULL);
 		return EXIT_CONFIGURATION;
 	}
-	if (handlers_check(config, &error) < 0 || (handed && check_handover(config, handed, &error) < 0)) {
+	if (handlers_check(config, &error) < 0) {
 		print_faults(&error, NULL);
 		return EXIT_CONFIGURATION;
 	}
+	return EXIT_SUCCESS;
+}
+
+/* An upgrade's probe: whether we could be the running musterd's successor: with all that it has (-EPROTO: it has what we do not
+ * know) or, by what the file says now, in its place. Said in a line that older ones do not know. */
+static int check_succession(
+	const struct options *options, const struct config *config, const json_t *handed, const char *module_dir)
+{
+	struct scoreboard scoreboard;
+	struct node node = {.config = config, .scoreboard = &scoreboard};
+	struct strays strays;
+	struct error error;
+
+	if (check(config) != EXIT_SUCCESS)
+		return EXIT_CONFIGURATION;
+	int status = handover_take(handed, &node, &scoreboard, &strays, &error);
+	const bool anew = status == -EPROTO;
+	if (anew) {
+		static struct config *fresh; /* as main's */
+		print_faults(&error, NULL);
+		config = fresh = load_config(options, NULL, module_dir);
+		if (!config || check(config) != EXIT_SUCCESS)
+			return EXIT_CONFIGURATION;
+	}
+	if (status == 0 || anew)
+		status = startup_check_broker(config, &error);
+	if (status < 0) {
+		print_faults(&error, NULL);
+		return EXIT_CONFIGURATION;
+	}
+	(void)puts(anew ? UPGRADE_ANEW : UPGRADE_READY);
 	return EXIT_SUCCESS;
 }
 
@@ -307,7 +323,7 @@ int main(int argc, char **argv)
 	if (!config)
 		return EXIT_CONFIGURATION;
 	if (options.check)
-		return check(config, handed);
+		return handed ? check_succession(&options, config, handed, module_dir) : check(config);
 	if (options.print)
 		return print(config);
 	if (options.class)

@@ -8,6 +8,7 @@
 #include "server/process.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -51,21 +52,21 @@ void upgrade_remember(int argc, char **argv)
 
 /* ---- exec ---- */
 
-/* The environment as it is, with the document's number and, for the successor itself, the service manager's words. Owned in part, and only by
- * who is about to exec. */
-static char **make_environment(int document, bool managed)
+/* The environment as it is, with `given` (two at most, NULL at the end) and, for the successor itself, the service manager's
+ * words. Owned in part, and only by who is about to exec. */
+static char **make_environment(char *const *given, bool managed)
 {
-	static char number[64], socket_name[256], watchdog[64];
+	static char socket_name[256], watchdog[64];
 	size_t count = 0;
 
 	while (environ[count])
 		count++;
-	char **variables = calloc(count + 4, sizeof *variables);
+	char **variables = calloc(count + 5, sizeof *variables);
 	if (!variables)
 		return NULL;
 	memcpy(variables, environ, count * sizeof *variables);
-	(void)snprintf(number, sizeof number, HANDOVER_VARIABLE "=%d", document);
-	variables[count++] = number;
+	for (; *given; given++)
+		variables[count++] = *given;
 	if (managed && notify_print(socket_name, sizeof socket_name, watchdog, sizeof watchdog)) {
 		variables[count++] = socket_name;
 		if (watchdog[0])
@@ -74,27 +75,56 @@ static char **make_environment(int document, bool managed)
 	return variables;
 }
 
+/* What it is called with; without --check everything is shifted by one: there is nothing to leave out in the middle. */
+static char **make_arguments(bool probe)
+{
+	static char check[] = "--check";
+
+	arguments[1] = probe ? check : arguments[0];
+	return probe ? arguments : arguments + 1;
+}
+
 /* Becomes the new binary. Returns a negative errno. */
 static int execute(const struct upgrade *upgrade, bool probe)
 {
-	static char check[] = "--check";
-	char **variables = make_environment(upgrade->document, !probe);
-	char **list = arguments;
+	char number[64], *given[] = {number, NULL};
 
+	(void)snprintf(number, sizeof number, HANDOVER_VARIABLE "=%d", upgrade->document);
+	char **variables = make_environment(given, !probe);
 	if (!variables)
 		return -ENOMEM;
-	if (probe) {
-		list[1] = check;
-	} else {
-		list[1] = list[0]; /* shifted by one: there is nothing to leave out in the middle */
-		list++;
-	}
 	handover_keep(upgrade->node, upgrade->document, true);
-	execve(program, list, variables);
+	execve(program, make_arguments(probe), variables);
 	int status = -errno;
 	handover_keep(upgrade->node, upgrade->document, false);
 	free(variables);
 	return status;
+}
+
+/* Puts the listening sockets where LISTEN_FDS wants them, open over an exec; whatever else stood there is lost. */
+static void line_up_listeners(const struct node *node)
+{
+	int copies[NODE_LISTENERS_MAX];
+
+	for (int i = 0; i < node->listener_count; i++)
+		copies[i] = fcntl(node->listeners[i], F_DUPFD_CLOEXEC, 3 + NODE_LISTENERS_MAX);
+	for (int i = 0; i < node->listener_count; i++)
+		(void)dup2(copies[i], 3 + i);
+}
+
+void upgrade_start_anew(const struct upgrade *upgrade)
+{
+	char count[64], pid[64], *given[] = {count, pid, NULL};
+
+	(void)snprintf(count, sizeof count, "LISTEN_FDS=%d", upgrade->node->listener_count);
+	(void)snprintf(pid, sizeof pid, "LISTEN_PID=%d", (int)getpid());
+	char **variables = make_environment(given, true);
+	if (variables) {
+		line_up_listeners(upgrade->node);
+		execve(program, make_arguments(false), variables);
+	}
+	/* The log's descriptor may have been one of those. */
+	(void)dprintf(STDERR_FILENO, "musterd: cannot start %s: %s\n", program, strerror(errno));
 }
 
 /* ---- the probe ---- */
@@ -115,7 +145,7 @@ static __attribute__((noreturn)) void be_probe(const struct upgrade *upgrade)
 
 static void forget(struct upgrade *upgrade)
 {
-	upgrade->passed = false;
+	upgrade->verdict = UPGRADE_NONE;
 	io_close(&upgrade->document);
 	io_close(&upgrade->answer);
 }
@@ -184,10 +214,11 @@ void upgrade_finish(struct upgrade *upgrade, int exit_status)
 		return;
 	}
 	read_answer(upgrade->answer, line, sizeof line);
-	upgrade->passed = exit_status == EXIT_SUCCESS && strcmp(line, UPGRADE_READY) == 0;
-	if (upgrade->passed)
-		return;
-	if (exit_status == EXIT_SUCCESS)
+	if (exit_status == EXIT_SUCCESS && strcmp(line, UPGRADE_READY) == 0)
+		upgrade->verdict = UPGRADE_TAKES_OVER;
+	else if (exit_status == EXIT_SUCCESS && strcmp(line, UPGRADE_ANEW) == 0)
+		upgrade->verdict = UPGRADE_STARTS_ANEW;
+	else if (exit_status == EXIT_SUCCESS)
 		refuse(upgrade, "it knows nothing of upgrades: stop musterd and start that one");
 	else
 		refuse(upgrade, line[0] ? line : "it did not survive its start, or not within 10 s");

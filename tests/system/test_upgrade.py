@@ -191,19 +191,58 @@ def test_a_binary_that_hangs_is_given_up(installed):
     assert m.run("Demo", "noop")["state"] == "succeeded"
 
 
-def test_a_binary_with_another_scoreboard_is_refused_with_words(installed):
-    m = installed({"pools": [pool()]})
-    old = pids(m)
+@contextlib.contextmanager
+def another_layout(m):
+    """What the running one has is not what the new one knows."""
     scoreboard = next(fd for fd, target in descriptors(m.guardian).items() if "muster-scoreboard" in target)
-    with open(f"/proc/{m.guardian}/fd/{scoreboard}", "r+b") as memory:
-        memory.seek(8)
-        layout = memory.read(4)
-        memory.seek(8)
-        memory.write((99).to_bytes(4, "little"))  # what the running one has is then not what the new one knows
-        memory.flush()
-        refused(m, "layout 99", "layout " + str(int.from_bytes(layout, "little")))
-        memory.seek(8)
-        memory.write(layout)
+    with open(f"/proc/{m.guardian}/fd/{scoreboard}", "r+b", buffering=0) as memory:
+        layout = os.pread(memory.fileno(), 4, 8)
+        os.pwrite(memory.fileno(), (99).to_bytes(4, "little"), 8)
+        yield
+        os.pwrite(memory.fileno(), layout, 8)
+
+
+def test_a_binary_with_another_scoreboard_starts_anew_when_the_tasks_are_done(installed):
+    m = installed({"pools": [pool()]})
+    old, broker = pids(m), m.role("broker").pid
+    long = m.submit("Demo", "work", 3000)
+    m.running(long)
+    with another_layout(m):
+        os.kill(m.guardian, signal.SIGUSR2)
+        m.wait_log("has another scoreboard")
+        until(lambda: m.get("/readyz").status == 503, what="the node says that it is leaving")
+        late = m.submit("Demo", "noop")
+        m.wait_log("service started", count=2)
+    m.http.close()  # it was the old api's; the listening socket is the same, so that nobody is refused
+    m.wait_ready(15)
+    for id_ in (long, late):
+        task = m.wait_task(id_)
+        assert task["state"] == "succeeded" and task["attempts"] == 1 and task["crashes"] == 0 and task["history"] == []
+    until(lambda: all(pids(m)), what="all are there")
+    assert not set(pids(m)) & set(old) and m.role("broker").pid != broker
+    assert m.process.poll() is None and process(m.guardian).title.endswith(":master")
+    upgrade(m)
+    m.stop()
+    assert m.exit_code() == 0
+
+
+def test_who_waits_to_start_anew_can_be_stopped(installed):
+    m = installed({"pools": [pool(1)], "shutdown_grace": "1s"})
+    m.running(m.submit("Demo", "work", 60000))
+    with another_layout(m):
+        os.kill(m.guardian, signal.SIGUSR2)
+        m.wait_log("has another scoreboard")
+    m.stop()
+    assert m.exit_code() == 0 and not m.log_lines("service started")[1:]
+
+
+def test_nothing_is_stopped_for_a_start_that_would_fail(installed):
+    m = installed({"pools": [pool()]})
+    old, text = pids(m), m.config_path.read_text()
+    with another_layout(m):
+        m.config_path.write_text("pools: 7\n")
+        refused(m, "pools")
+        m.config_path.write_text(text)
     assert pids(m) == old and m.run("Demo", "noop")["state"] == "succeeded"
     upgrade(m)
     assert pids(m) == old
