@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum {
@@ -19,6 +20,7 @@ enum {
 	READ_SIZE = 64 * 1024,
 	PAUSE_MS = 200, /* of the producer, then what is there goes out */
 	ERRORS_MAX = 1000,
+	BAR_WIDTH = 24,
 };
 
 struct intake {
@@ -30,6 +32,7 @@ struct intake {
 	int64_t accepted, rejected;
 	json_t *errors; /* owned: [{line, detail}], with the input's line numbers */
 	bool shows_progress;
+	int64_t size, sent; /* bytes of the input, where it is a file (else 0), and of what was handed over */
 	int status;
 };
 
@@ -39,11 +42,24 @@ static long long first_line(const struct intake *intake)
 	return intake->sent_lines + 1LL;
 }
 
+/* How much of a file has been handed over; of what comes through a pipe nobody knows how much is to come. */
+static void show_bar(const struct intake *intake)
+{
+	const int full = (int)(intake->sent * BAR_WIDTH / intake->size);
+
+	(void)fputs("\r[", stderr);
+	for (int i = 0; i < BAR_WIDTH; i++)
+		(void)fputc(i < full ? '#' : '.', stderr);
+	(void)fprintf(stderr, "] %3lld %% ", (long long)(intake->sent * 100 / intake->size));
+}
+
 static void show_progress(const struct intake *intake)
 {
+	if (intake->shows_progress && intake->size > 0)
+		show_bar(intake);
 	if (intake->shows_progress)
-		(void)fprintf(stderr, "\r%s accepted, %s rejected ", view_count(intake->accepted).text,
-			view_count(intake->rejected).text);
+		(void)fprintf(stderr, "%s%s accepted, %s rejected ", intake->size > 0 ? "" : "\r",
+			view_count(intake->accepted).text, view_count(intake->rejected).text);
 }
 
 /* The server numbers the lines of a portion; people count from the first. */
@@ -89,6 +105,7 @@ static int send_portion(struct intake *intake, size_t length)
 	answer_fini(&answer);
 	if (result != EXIT_DONE)
 		return result;
+	intake->sent += (int64_t)length;
 	intake->held.length -= length;
 	memmove(intake->held.data, intake->held.data + length, intake->held.length);
 	intake->seen -= length;
@@ -156,6 +173,14 @@ static int take_in(struct intake *intake)
 	return send_portion(intake, intake->held.length);
 }
 
+/* Bytes of standard input, where it is a file; else 0. */
+static int64_t input_size(void)
+{
+	struct stat facts;
+
+	return fstat(STDIN_FILENO, &facts) == 0 && S_ISREG(facts.st_mode) ? facts.st_size : 0;
+}
+
 static void print_summary(const struct intake *intake)
 {
 	json_t *error;
@@ -175,7 +200,7 @@ static void print_summary(const struct intake *intake)
 
 int push_lines(struct call *call)
 {
-	struct intake intake = {.call = call, .errors = json_array()};
+	struct intake intake = {.call = call, .errors = json_array(), .size = input_size()};
 
 	intake.shows_progress = isatty(STDERR_FILENO) && !call_has(call, OPTION_JSON);
 	buffer_init(&intake.held, HELD_MAX);

@@ -117,9 +117,10 @@ const struct verb verbs[] = {
 	{"stat", "[SECONDS [COUNT]]", "", 0, 2, stat_run, "Show one line a second: depths, rates, workers",
 		"With --json each line is a document."},
 	{"top", "", "", 0, 0, top_run, "Watch workers and queues live",
-		"Keys: arrows or j k choose, tab changes between workers and queues, s sorts, r restarts the worker, p "
-		"pauses "
-		"or resumes the queue, enter looks into the task, q leaves."},
+		"Keys: arrows or j k choose, home lets the mark go, tab changes between workers, queues and dead "
+		"tasks, s "
+		"sorts the workers, r restarts the worker, p pauses or resumes the queue, a lets the dead task run "
+		"again, enter looks into the task, q leaves."},
 	{"check", "", "queue warn-age critical-age warn-dead", 0, 0, check_run,
 		"One line for monitoring; exits 0 fine, 1 warning, 2 critical", NULL},
 	{"doctor", "", "", 0, 0, doctor_run, "Look for the usual mistakes, with a remedy for each",

@@ -105,6 +105,17 @@ test('what is wrong is said in words', async () => {
 	await close(page);
 });
 
+test('dead tasks are one line, and a way to them', async () => {
+	for (const queue of ['mail', 'default'])
+		await herd.ended(await herd.push({ queue, method: 'fail', param: ['no such mailbox'] }));
+	const page = await open(herd);
+	await page.locator('#verdict').getByRole('link', { name: '2 dead tasks: 1 in mail, 1 in default.' }).click();
+	await page.locator('tbody a[data-row]').nth(1).waitFor();
+	for (const queue of ['mail', 'default'])
+		await herd.call('DELETE', `/v1/queues/${queue}/tasks?state=dead`);
+	await close(page);
+});
+
 test('the last hour is kept by the node: a reload loses nothing', async () => {
 	await until(async () => (await herd.get('/v1/history')).samples.length >= 2, 15_000);
 	const page = await open(herd);

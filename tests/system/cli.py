@@ -52,11 +52,11 @@ class Client:
                               timeout=timeout * SLOW)
         return Ran(done.returncode, done.stdout.decode(), done.stderr.decode())
 
-    def on_terminal(self, *args, columns=80, keys=b"", timeout=20.0, **environment):
+    def on_terminal(self, *args, columns=80, keys=b"", timeout=20.0, stdin=None, **environment):
         """Runs it on a terminal of that width, and types keys once it has said something."""
         parent, child = pty.openpty()
         fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-        process = subprocess.Popen([str(MUSTER), *map(str, args)], stdin=child, stdout=child, stderr=child,
+        process = subprocess.Popen([str(MUSTER), *map(str, args)], stdin=stdin or child, stdout=child, stderr=child,
                                    env={**self.environment, **environment}, start_new_session=True)
         os.close(child)
         seen, deadline = b"", time.monotonic() + timeout * SLOW

@@ -111,6 +111,14 @@ def test_lines_from_standard_input(m, run):
     assert m.get("/v1/tasks/l0").status == 200 and m.get("/v1/tasks/l11999").status == 200
 
 
+def test_a_file_of_lines_has_a_bar_on_a_terminal(m, run, folder):
+    path = folder / "tasks.ndjson"
+    path.write_text('{"class":"Demo","method":"noop"}\n' * 12000)
+    shown = run.on_terminal("push", "-", stdin=path.open())
+    assert shown.code == 0 and "12,000 accepted, 0 rejected" in shown.out, shown
+    assert re.search(r"\[#+\.+\] +\d+ % ", shown.out) and "[" + "#" * 24 + "] 100 %" in shown.out, shown
+
+
 def test_a_broken_line_names_its_number(m, run):
     good = '{"class":"Demo","method":"noop"}\n'
     stdin = (good * 5003 + "{broken\n" + good + '{"class":"Demo"}').encode()

@@ -32,6 +32,12 @@ def test_a_pool_that_was_scaled_is_told_as_it_is(muster):
     until(lambda: settings(m)["pools"][0]["workers"] == 3, what="the settings follow")
 
 
+def test_a_queue_that_was_changed_in_use_is_told_as_it_is(muster):
+    m = muster({"pools": [{"name": "default", "workers": 1}]})
+    assert m.request("PATCH", "/v1/queues/default", {"retry": 9}).status == 200
+    assert next(queue for queue in settings(m)["queues"] if queue["name"] == "default")["retry"] == 9
+
+
 def test_a_reload_is_followed_and_a_refused_one_is_told(muster):
     m = muster({"queues": [{"name": "mail"}, {"name": "old"}], "pools": [{"name": "default", "workers": 1, "queues": {"default": 1}}]})
     m.write_config({**m.config, "queues": [{"name": "mail", "retry": 7}]})

@@ -50,6 +50,13 @@ function colour(name: string): string {
 
 const clockTime = (seconds: number) => new Date(seconds * 1000).toTimeString().slice(0, 5);
 
+/** An hour; of a node that is younger what there is, and five minutes at least. */
+function span(data: uPlot.AlignedData): [number, number] {
+	const now = Date.now() / 1000;
+	const first = (data[0] as number[])[0] ?? now;
+	return [Math.min(now - 300, Math.max(first, now - 3600)), now];
+}
+
 function options(kind: Kind, width: number): uPlot.Options {
 	const axis = { stroke: colour('--faint'), grid: { stroke: colour('--line'), width: 1 }, ticks: { show: false }, font: '11px system-ui' };
 	return {
@@ -57,7 +64,7 @@ function options(kind: Kind, width: number): uPlot.Options {
 		height: 130,
 		legend: { show: false },
 		cursor: { show: false },
-		scales: { x: { time: true, range: () => [Date.now() / 1000 - 3600, Date.now() / 1000] }, y: { range: (_u, _low, high) => [0, high > 0 ? high * 1.15 : 1] } },
+		scales: { x: { time: true, range: (plot) => span(plot.data) }, y: { range: (_u, _low, high) => [0, high > 0 ? high * 1.15 : 1] } },
 		axes: [{ ...axis, space: 60, size: 26, values: (_u, splits) => splits.map(clockTime) }, { ...axis, size: 58, space: 28, values: (_u, splits) => splits.map((value) => kind.words(value)) }],
 		series: [{}, { stroke: colour(kind.colour), width: 1.5, fill: `${colour(kind.colour)}22`, spanGaps: true, points: { show: false } }],
 	};

@@ -97,9 +97,18 @@ function ofQueue(queue: Queue, pools: Pool[]): Finding[] {
 		});
 	else if (queue.paused)
 		found.push({ level: 'notice', href: '#/queues', text: `Queue ${queue.name} is paused; ${count(queue.pending, 'task')} waiting.` });
-	if (queue.dead > 0)
-		found.push({ level: 'notice', href: `${href}&state=dead`, text: `Queue ${queue.name}: ${count(queue.dead, 'dead task')}.` });
 	return found;
+}
+
+/** One line for all of them, however many queues there are. */
+function ofDead(queues: Queue[]): Finding[] {
+	const dead = queues.filter((queue) => queue.dead > 0);
+	const total = dead.reduce((sum, queue) => sum + queue.dead, 0);
+	if (dead.length === 0)
+		return [];
+	const where = dead.length === 1 ? ` in queue ${dead[0]!.name}` : `: ${dead.map((queue) => `${number(queue.dead)} in ${queue.name}`).join(', ')}`;
+	const filter = dead.length === 1 ? `&queue=${encodeURIComponent(dead[0]!.name)}` : '';
+	return [{ level: 'notice', href: `#/tasks?state=dead${filter}`, text: `${count(total, 'dead task')}${where}.` }];
 }
 
 function ofPool(workers: Worker[]): Finding[] {
@@ -143,6 +152,7 @@ export function findings(live: Live): Finding[] {
 		found.push(...ofPool(workers));
 	for (const queue of live.queues ?? [])
 		found.push(...ofQueue(queue, live.pools));
+	found.push(...ofDead(live.queues ?? []));
 	return found.sort((a, b) => Number(b.level === 'problem') - Number(a.level === 'problem'));
 }
 

@@ -122,13 +122,21 @@ function Queues({ live }: { live: Live }) {
 	);
 }
 
+/** By the node's own counters, which a reload of the page does not forget; before there are two looks at them, by what the page has seen. */
+function doneRate(live: Live): number {
+	const [from, to] = live.samples.slice(-2);
+	if (from && to && to.at > from.at)
+		return Math.max(0, to.succeeded - from.succeeded) * 1000 / (to.at - from.at);
+	return Object.values(live.rates).reduce((total, one) => total + one, 0);
+}
+
 function Summary({ live }: { live: Live }) {
 	const queues = live.queues ?? [];
 	const workers = live.workers ?? [];
 	const sum = (pick: (queue: Queue) => number) => queues.reduce((total, queue) => total + pick(queue), 0);
 	const dead = sum((queue) => queue.dead);
 	const facts: [string, string, string?][] = [
-		['done', rate(Object.values(live.rates).reduce((total, one) => total + one, 0))],
+		['done', rate(doneRate(live))],
 		['workers busy', `${workers.filter((worker) => worker.state === 'busy').length} of ${workers.length}`],
 		['waiting', number(sum((queue) => queue.pending))],
 		['to run again', number(sum((queue) => queue.retrying))],
