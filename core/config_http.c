@@ -148,6 +148,16 @@ void config_check_caller(struct config_context *context, struct config_handler *
 			handler->caller, strerror(errno));
 }
 
+/* {class: Http, concurrency: 256} is the bundled one. */
+static void give_module(struct config_context *context, struct config_handler *handler)
+{
+	if (handler->module != NULL || handler->url != NULL || handler->program.argv.count > 0)
+		return;
+	handler->module = strdup(module);
+	if (handler->module == NULL)
+		context->status = -ENOMEM;
+}
+
 static void give_options(struct config_context *context, struct config_handler *handler)
 {
 	if (handler->module == NULL || handler->options != NULL)
@@ -186,6 +196,7 @@ void config_check_http(struct config_context *context)
 	check_secrets(context);
 	for (size_t i = 0; i < config->handler_count; i++)
 		if (strcmp(config->handlers[i].class, class) == 0) {
+			give_module(context, &config->handlers[i]);
 			give_options(context, &config->handlers[i]);
 			return;
 		}

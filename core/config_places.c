@@ -375,8 +375,8 @@ static bool is_php_adapter(const char *argument)
 /* Several tasks at a time: who cannot, and why. NULL: it can, or it is to be seen when it is loaded. */
 static const char *refuses_several(const struct config_handler *handler)
 {
-	if (handler->module != NULL || handler->url != NULL)
-		return "above 1 is for programs (\"exec\")";
+	if (handler->program.argv.count == 0)
+		return NULL; /* a module says so itself */
 	if (handler->mode == CONFIG_MODE_ONCE)
 		return "above 1 is for mode persistent: with mode once there is a process for each task, in as many "
 		       "workers as "

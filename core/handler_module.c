@@ -1,8 +1,6 @@
-#include "core/buffer.h"
-#include "core/exec_order.h"
-#include "core/handler_kind.h"
+#include "core/handler_module.h"
+#include "core/clock.h"
 #include "core/handler_service.h"
-#include "include/muster.h"
 
 #include <assert.h>
 #include <dlfcn.h>
@@ -14,195 +12,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { LOG_LINE_MAX = 4096, NOTE_MAX = 128 };
-
 /* A row of this name has all methods that none before it has. */
 static const char every_method[] = "*";
-
-static const int64_t MS_MAX = INT64_C(365) * 24 * 3600 * 1000;
-
-struct module {
-	const struct muster_module *table; /* in the shared object, which stays mapped, or `none` */
-	struct muster_module none;         /* of a module that has a service only: a class without methods */
-	const struct handler_host *host;
-	const json_t *options;            /* the configuration's */
-	const struct muster_method *last; /* of the task before */
-};
-
-struct muster_task {
-	const struct handler_task *task;
-	const struct handler_host *host;
-	const json_t *options;
-	struct handler_result *result;
-	bool spoke;           /* a helper has said how it ends */
-	enum muster_end said; /* what, when it spoke */
-	bool exiting;         /* the hook's: the worker's first thread is stuck, so its functions are out of bounds */
-	struct error why;     /* muster_push's */
-};
-
-/* ---- what a method may call ---- */
-
-const char *muster_id(const struct muster_task *task)
-{
-	return task->task->id;
-}
-const char *muster_class(const struct muster_task *task)
-{
-	return task->task->order->class;
-}
-const char *muster_method(const struct muster_task *task)
-{
-	return task->task->order->method;
-}
-const char *muster_queue(const struct muster_task *task)
-{
-	return task->task->head->queue;
-}
-int muster_attempt(const struct muster_task *task)
-{
-	return task->task->attempt;
-}
-const char *muster_traceparent(const struct muster_task *task)
-{
-	const char *trace = task->task->head->traceparent;
-
-	return trace[0] != '\0' ? trace : NULL;
-}
-const json_t *muster_param(const struct muster_task *task)
-{
-	return task->task->order->param;
-}
-const json_t *muster_document(const struct muster_task *task)
-{
-	return task->task->order->document;
-}
-
-char *muster_line(const struct muster_task *task)
-{
-	_cleanup_(buffer_fini) struct buffer line = {0};
-
-	buffer_init(&line, EXEC_ORDER_EXTRA);
-	if (task->exiting || exec_order_write(&line, task->host, task->task) < 0)
-		return NULL;
-	return strndup(line.data, line.length - 1);
-}
-
-const json_t *muster_options(const struct muster_task *task)
-{
-	return task->options;
-}
-
-static enum muster_end speak(struct muster_task *task, enum muster_end end)
-{
-	task->spoke = true;
-	return task->said = end;
-}
-
-enum muster_end muster_ok(struct muster_task *task, json_t *result)
-{
-	handler_result_set_ok(task->result, result);
-	return speak(task, MUSTER_OK);
-}
-
-enum muster_end muster_retry(struct muster_task *task, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	handler_result_set_list(task->result, TASK_VERDICT_RETRY, "retry", format, arguments);
-	va_end(arguments);
-	return speak(task, MUSTER_RETRY);
-}
-
-enum muster_end muster_retry_after(struct muster_task *task, int64_t delay_ms, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	handler_result_set_list(task->result, TASK_VERDICT_RETRY, "retry", format, arguments);
-	va_end(arguments);
-	task->result->delay_ms = delay_ms < 0 ? 0 : delay_ms > MS_MAX ? MS_MAX : delay_ms;
-	return speak(task, MUSTER_RETRY);
-}
-
-enum muster_end muster_fail(struct muster_task *task, const char *format, ...)
-{
-	va_list arguments;
-
-	va_start(arguments, format);
-	handler_result_set_list(task->result, TASK_VERDICT_FAIL, "exception", format, arguments);
-	va_end(arguments);
-	return speak(task, MUSTER_FAIL);
-}
-
-void muster_beat(struct muster_task *task)
-{
-	if (!task->exiting)
-		task->host->beat(task->host->context, 0);
-}
-
-void muster_beat_for(struct muster_task *task, int64_t ms)
-{
-	if (!task->exiting)
-		task->host->beat(task->host->context, ms > MS_MAX ? MS_MAX : ms);
-}
-
-void muster_progress(struct muster_task *task, int percent, const char *note)
-{
-	char text[NOTE_MAX];
-
-	if (task->exiting)
-		return;
-	if (note != NULL) {
-		(void)snprintf(text, sizeof text, "%s", note);
-		handler_make_utf8(text);
-		note = text;
-	}
-	task->host->progress(task->host->context, percent < 0 ? 0 : percent > 100 ? 100 : percent, note);
-}
-
-bool muster_stopping(const struct muster_task *task)
-{
-	return task->exiting || task->host->stopping(task->host->context);
-}
-
-int64_t muster_deadline_ms(const struct muster_task *task)
-{
-	return task->exiting ? 0 : task->host->deadline_ms(task->host->context);
-}
-
-void muster_log(struct muster_task *task, const char *format, ...)
-{
-	char line[LOG_LINE_MAX];
-	va_list arguments;
-	int length;
-
-	va_start(arguments, format);
-	length = vsnprintf(line, sizeof line, format, arguments);
-	va_end(arguments);
-	if (length >= 0)
-		task->host->log(task->host->context, line, strlen(line));
-}
-
-int muster_push(struct muster_task *task, const json_t *document, const char **why)
-{
-	int status;
-
-	if (task->exiting)
-		status = error_set(&task->why, -EPERM, "an exiting hook cannot push tasks");
-	else
-		status = task->host->push(task->host->context, document, &task->why);
-	if (status >= 0)
-		return 0;
-	if (why != NULL)
-		*why = task->why.text;
-	return -1;
-}
-
-int muster_demo_directory(const struct muster_task *task)
-{
-	return task->host->demo_dir;
-}
 
 /* ---- loading ---- */
 
@@ -277,6 +88,23 @@ static int check_table(const struct config_handler *config, const struct muster_
 	return check_methods(config, table->methods, error);
 }
 
+static int check_several(const struct config_handler *config, const struct muster_several *table, struct error *error)
+{
+	if (table == NULL)
+		return error_set(error, -ELIBBAD,
+			"class \"%s\": %s runs one task at a time (it has no table `muster_several`): \"concurrency\" "
+			"must be 1",
+			config->class, path_of(config));
+	if (table->abi != MUSTER_ABI)
+		return error_set(error, -ELIBBAD,
+			"class \"%s\": %s is built for ABI %u, this is ABI %u: build it again", config->class,
+			path_of(config), (unsigned)table->abi, (unsigned)MUSTER_ABI);
+	if (table->attend == NULL || table->stop == NULL)
+		return error_set(error, -ELIBBAD, "class \"%s\": %s has no functions in its table `muster_several`",
+			config->class, path_of(config));
+	return 0;
+}
+
 /* dlerror's text starts with the path more often than not. */
 static const char *loader_says(const char *path)
 {
@@ -318,11 +146,16 @@ static int load(
 	status = is_service ? 0 : check_table(config, table, error);
 	if (status < 0)
 		return status;
+	const struct muster_several *several = config->concurrency > 1 ? dlsym(object, "muster_several") : NULL;
+	status = config->concurrency > 1 ? check_several(config, several, error) : 0;
+	if (status < 0)
+		return status;
 	module = calloc(1, sizeof *module);
 	if (module == NULL)
 		return error_set(error, -ENOMEM, "class \"%s\": no memory", config->class);
 	module->none = (struct muster_module){MUSTER_ABI, config->class, no_methods, NULL, NULL};
 	module->table = is_service ? &module->none : table;
+	module->several = several;
 	module->host = host;
 	module->options = config->url != NULL ? config->caller_options : config->options;
 	*ret_handler = module;
@@ -352,22 +185,10 @@ static const struct muster_method *find_method(struct module *module, const char
 	return NULL;
 }
 
-/* Makes a result of a return value that no helper has prepared, or another helper than it says. */
-static void settle(struct muster_task *task, enum muster_end end)
+static void refuse_method(const struct module *module, const struct handler_task *order, struct handler_result *result)
 {
-	static const char *const words[] = {[MUSTER_OK] = "ok", [MUSTER_RETRY] = "retry", [MUSTER_FAIL] = "fail"};
-
-	if ((unsigned)end > MUSTER_FAIL)
-		handler_result_set(task->result, TASK_VERDICT_FAIL, "exception",
-			"the method \"%s\" returned %d, which is no enum muster_end", muster_method(task), (int)end);
-	else if (task->spoke)
-		handler_result_set(task->result, TASK_VERDICT_FAIL, "exception",
-			"the method \"%s\" returned %s but had said %s%s%s", muster_method(task), words[end],
-			words[task->said], task->result->message[0] != '\0' ? ": " : "", task->result->message);
-	else if (end == MUSTER_RETRY)
-		handler_result_set(task->result, TASK_VERDICT_RETRY, "retry", "no message");
-	else if (end == MUSTER_FAIL)
-		handler_result_set(task->result, TASK_VERDICT_FAIL, "exception", "no message");
+	handler_result_set(result, TASK_VERDICT_REFUSED, "unknown_method", "the class \"%s\" has no method \"%s\"",
+		module->table->class_name, order->order->method);
 }
 
 static void run(void *handler, const struct handler_task *order, struct handler_result *result)
@@ -378,8 +199,7 @@ static void run(void *handler, const struct handler_task *order, struct handler_
 	enum muster_end end;
 
 	if (method == NULL) {
-		handler_result_set(result, TASK_VERDICT_REFUSED, "unknown_method",
-			"the class \"%s\" has no method \"%s\"", module->table->class_name, order->order->method);
+		refuse_method(module, order, result);
 		return;
 	}
 	task.task = order; /* field by field: the reason's half kilobyte is not worth clearing for each task */
@@ -388,9 +208,9 @@ static void run(void *handler, const struct handler_task *order, struct handler_
 	task.result = result;
 	task.spoke = false;
 	task.exiting = false;
+	task.module = NULL;
 	end = method->run(&task);
-	if (!task.spoke || task.said != end)
-		settle(&task, end);
+	module_settle(&task, end);
 }
 
 /* The hook gets a task of its own: the first thread may be half way through writing its result. */
@@ -406,8 +226,69 @@ static void exiting(void *handler, const struct handler_task *order)
 		.exiting = true,
 	};
 
-	if (module->table->exiting != NULL)
+	if (module->table->exiting != NULL && order != NULL) /* of several none is the one that is stuck */
 		module->table->exiting(&task);
+}
+
+/* ---- several at a time ---- */
+
+static bool is_ready(void *handler)
+{
+	(void)handler;
+	return true;
+}
+
+static void begin(void *handler, struct handler_errand *errand)
+{
+	struct module *module = handler;
+	const struct muster_method *method = find_method(module, errand->task.order->method);
+	struct muster_task *task = method != NULL ? calloc(1, sizeof *task) : NULL;
+
+	errand->state = ERRAND_ENDED;
+	if (method == NULL)
+		refuse_method(module, &errand->task, &errand->result);
+	else if (task == NULL)
+		handler_result_set(&errand->result, TASK_VERDICT_CRASH, "crash", "no memory for the task");
+	if (task == NULL)
+		return;
+	*task = (struct muster_task){
+		.task = &errand->task,
+		.host = &errand->host,
+		.options = module->options,
+		.result = &errand->result,
+		.module = module,
+		.errand = errand,
+	};
+	const enum muster_end end = method->run(task);
+	if (end != MUSTER_LATER) {
+		module_settle(task, end);
+		free(task);
+		return;
+	}
+	task->begun = true;
+	errand->own = task;
+	errand->state = ERRAND_RUNS;
+	errand->next = module->first;
+	module->first = errand;
+}
+
+static void attend(void *handler, int64_t until_mono_ns)
+{
+	const struct module *module = handler;
+	const int64_t left_ns = until_mono_ns - clock_mono_ns();
+
+	module->several->attend(left_ns > 0 ? (left_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS : 0);
+}
+
+static void end(void *handler, struct handler_errand *errand, enum handler_end how)
+{
+	const struct module *module = handler;
+	struct muster_task *task = errand->own;
+
+	task->late |= how == HANDLER_LATE;
+	module->several->stop(task);
+	if (errand->state == ERRAND_RUNS) /* who does not let go of a task is not fit to be trusted with others */
+		abort();
 }
 
 const struct handler_kind handler_kind_module = {
@@ -417,6 +298,10 @@ const struct handler_kind handler_kind_module = {
 	.run = run,
 	.exiting = exiting,
 	.free = free,
+	.is_ready = is_ready,
+	.begin = begin,
+	.attend = attend,
+	.end = end,
 };
 
 /* ---- services ---- */

@@ -35,9 +35,10 @@ extern "C" {
 
 #define MUSTER_ABI 1
 
-struct muster_task; /* the task in hand; valid until its method returns */
+struct muster_task; /* the task in hand; valid until its method returns, or until muster_finish */
 
-enum muster_end { MUSTER_OK, MUSTER_RETRY, MUSTER_FAIL };
+/* MUSTER_LATER: only of one of several (below) */
+enum muster_end { MUSTER_OK, MUSTER_RETRY, MUSTER_FAIL, MUSTER_LATER };
 
 struct muster_method {
 	/* case-sensitive; 1–128 letters, digits, `_` `.` `\` `-`; "*", in the last row: all that no other row has */
@@ -112,6 +113,28 @@ int muster_push(struct muster_task *task, const json_t *document, const char **w
 int muster_demo_directory(const struct muster_task *task);
 
 extern MUSTER_EXPORT const struct muster_module muster_module; /* what a module defines */
+
+/* ---- several tasks at a time ---- */
+/* A module may export a table `muster_several` beside `muster_module`: then it may be configured with a `concurrency` above
+ * 1, and its methods are called while other tasks of the class have not ended. All is still one thread: a method begins what
+ * takes time (a transfer, say), returns MUSTER_LATER at once, and the task goes on in `attend`, until muster_finish. Its
+ * deadline, beats and so on are its own. Without `concurrency` the same methods have to wait until they are done. */
+struct muster_several {
+	uint32_t abi; /* MUSTER_ABI */
+	/* Waits at most ms milliseconds until one of the tasks that have not ended can go on, and moves those on that can. */
+	void (*attend)(int64_t ms);
+	/* The task was told to stop, or its deadline has passed: it must be finished before this returns. */
+	void (*stop)(struct muster_task *task);
+};
+
+/* Whether the task's method may return MUSTER_LATER. */
+bool muster_is_one_of_several(const struct muster_task *task);
+
+/* The end of a task whose method has returned MUSTER_LATER, as a method returns it:
+ * muster_finish(task, muster_ok(task, result)). The task is no more. From `attend` or `stop` only. */
+void muster_finish(struct muster_task *task, enum muster_end end);
+
+extern MUSTER_EXPORT const struct muster_several muster_several; /* what such a module defines */
 
 /* ---- services ---- */
 /* A module may export a table `muster_service`, beside `muster_module` or in its place: a loop of its own, that the workers

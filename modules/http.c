@@ -13,100 +13,30 @@
  *
  * The same code serves handlers that are URLs: a task of theirs is posted as it is, and what is answered is its result.
  *
- * A worker keeps its connections from task to task. */
-#include "modules/http_guard.h"
+ * A worker keeps its connections from task to task, and with a `concurrency` above 1 does so many transfers at a time. */
 #include "modules/http_options.h"
 #include "modules/http_sign.h"
+#include "modules/http_transfer.h"
 
 #include <muster.h>
 
-#include <curl/curl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-#include <sys/socket.h>
 
 enum {
 	FETCH_REDIRECTS = 5,
 	FETCH_BYTES = 48 * 1024,
 	TIMEOUT_MS = 30 * 1000,
-	WAKE_MS = 50,    /* how soon it hears that it is to stop */
-	SPARE_MS = 5000, /* of a beat's promise beyond the transfer's own timeout */
+	SPARE_MS = 5000, /* beyond a task's own timeout */
 	URL_MAX = 8000,
-	HOST_MAX = 256,
 	RETRY_AFTER_MAX_S = 24 * 3600,
 };
 
-struct transfer {
-	struct muster_task *task;
-	CURL *easy;
-	const json_t *allow;
-	enum muster_end (*finish)(struct transfer *transfer); /* after a success */
-	bool wants_body;                                      /* else what comes is dropped */
-	char *bytes;
-	size_t length, most;
-	bool too_long;
-	char refused[HOST_MAX + 128]; /* why the guard refused; "": it did not */
-	struct curl_slist *headers;
-	char *body; /* owned: what is sent; NULL: nothing */
-	size_t body_length;
-};
-
-/* Kept from task to task, the latter with its connections. */
-static CURL *kept_easy;
-static CURLM *kept_multi;
-
-/* ---- what libcurl calls ---- */
-
-static size_t receive(char *bytes, size_t size, size_t count, void *context)
-{
-	struct transfer *transfer = context;
-	size_t length = size * count, room = transfer->most - transfer->length;
-
-	if (!transfer->wants_body)
-		return length;
-	if (length > room) {
-		transfer->too_long = true;
-		return 0;
-	}
-	memcpy(transfer->bytes + transfer->length, bytes, length);
-	transfer->length += length;
-	return length;
-}
-
-static void read_host(CURL *easy, char host[HOST_MAX])
-{
-	CURLU *url = curl_url();
-	char *effective = NULL, *part = NULL;
-
-	host[0] = '\0';
-	if (url && curl_easy_getinfo(easy, CURLINFO_EFFECTIVE_URL, &effective) == CURLE_OK && effective &&
-		curl_url_set(url, CURLUPART_URL, effective, 0) == CURLUE_OK &&
-		curl_url_get(url, CURLUPART_HOST, &part, 0) == CURLUE_OK)
-		(void)snprintf(host, HOST_MAX, "%s", part);
-	curl_free(part);
-	curl_url_cleanup(url);
-}
-
-static curl_socket_t open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address)
-{
-	struct transfer *transfer = context;
-	char host[HOST_MAX];
-
-	(void)purpose;
-	read_host(transfer->easy, host);
-	const char *why = http_guard_refuses(&address->addr, host, transfer->allow);
-	if (!why)
-		return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
-	(void)snprintf(transfer->refused, sizeof transfer->refused,
-		"refused: %s is %s; the configuration's http.allow may name it", host, why);
-	return CURL_SOCKET_BAD;
-}
-
 /* ---- the request ---- */
 
-static bool add_header(struct transfer *transfer, const char *name, const char *value)
+static bool add_header(struct http_transfer *transfer, const char *name, const char *value)
 {
 	/* libcurl takes "name:" for "without that header", "name;" for an empty one. */
 	size_t size = strlen(name) + strlen(value) + 3;
@@ -123,7 +53,7 @@ static bool add_header(struct transfer *transfer, const char *name, const char *
 	return longer != NULL;
 }
 
-static bool add_headers(struct transfer *transfer, const json_t *headers)
+static bool add_headers(struct http_transfer *transfer, const json_t *headers)
 {
 	const char *name;
 	json_t *value;
@@ -143,7 +73,7 @@ static bool names_header(const json_t *headers, const char *wanted)
 }
 
 /* The id is the same for every execution of the task. */
-static bool sign(struct transfer *transfer, const char *secret)
+static bool sign(struct http_transfer *transfer, const char *secret)
 {
 	struct http_signature signature;
 
@@ -151,37 +81,6 @@ static bool sign(struct transfer *transfer, const char *secret)
 	       add_header(transfer, "webhook-id", muster_id(transfer->task)) &&
 	       add_header(transfer, "webhook-timestamp", signature.timestamp) &&
 	       add_header(transfer, "webhook-signature", signature.text);
-}
-
-static void set_up(struct transfer *transfer, const char *url, const struct http_options *options)
-{
-	CURL *easy = transfer->easy;
-
-	curl_easy_reset(easy); /* its connections stay */
-	(void)curl_easy_setopt(easy, CURLOPT_URL, url);
-	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-	(void)curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-	(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	(void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
-	(void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "muster");
-	(void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
-	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-	(void)curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)options->timeout_ms);
-	(void)curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, options->redirects > 0 ? 1L : 0L);
-	(void)curl_easy_setopt(easy, CURLOPT_MAXREDIRS, (long)options->redirects);
-	(void)curl_easy_setopt(easy, CURLOPT_HTTPHEADER, transfer->headers);
-	(void)curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, receive);
-	(void)curl_easy_setopt(easy, CURLOPT_WRITEDATA, transfer);
-	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-	(void)curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, transfer);
-	if (transfer->body) {
-		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)transfer->body_length);
-		(void)curl_easy_setopt(easy, CURLOPT_POSTFIELDS, transfer->body);
-	}
-	if (options->method && strcmp(options->method, "HEAD") == 0)
-		(void)curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-	else if (options->method)
-		(void)curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, options->method);
 }
 
 /* ---- the answer ---- */
@@ -204,7 +103,7 @@ static json_t *headers_of(CURL *easy)
 	return headers;
 }
 
-static enum muster_end end_with_answer(struct transfer *transfer)
+static enum muster_end end_with_answer(struct http_transfer *transfer)
 {
 	struct muster_task *task = transfer->task;
 	long status = 0;
@@ -225,7 +124,7 @@ static enum muster_end end_with_answer(struct transfer *transfer)
 	return muster_ok(task, result);
 }
 
-static enum muster_end end_with_success(struct transfer *transfer)
+static enum muster_end end_with_success(struct http_transfer *transfer)
 {
 	long status = 0;
 
@@ -234,7 +133,7 @@ static enum muster_end end_with_success(struct transfer *transfer)
 }
 
 /* What it answered is the result, as JSON; nothing is null. */
-static enum muster_end end_with_result(struct transfer *transfer)
+static enum muster_end end_with_result(struct http_transfer *transfer)
 {
 	json_error_t error;
 
@@ -246,7 +145,7 @@ static enum muster_end end_with_result(struct transfer *transfer)
 	return muster_fail(transfer->task, "the server's answer is no JSON: %s", error.text);
 }
 
-static enum muster_end retry(const struct transfer *transfer, long status)
+static enum muster_end retry(const struct http_transfer *transfer, long status)
 {
 	curl_off_t after_s = 0;
 
@@ -259,7 +158,7 @@ static enum muster_end retry(const struct transfer *transfer, long status)
 		status, (long)after_s);
 }
 
-static enum muster_end end_with_status(struct transfer *transfer)
+static enum muster_end end_with_status(struct http_transfer *transfer)
 {
 	long status = 0;
 
@@ -274,7 +173,7 @@ static enum muster_end end_with_status(struct transfer *transfer)
 	return muster_fail(transfer->task, "the server answered %ld", status);
 }
 
-static enum muster_end end_with_error(const struct transfer *transfer, CURLcode code, const char *detail)
+static enum muster_end end_with_error(const struct http_transfer *transfer, CURLcode code)
 {
 	struct muster_task *task = transfer->task;
 
@@ -288,13 +187,20 @@ static enum muster_end end_with_error(const struct transfer *transfer, CURLcode 
 	case CURLE_URL_MALFORMAT: return muster_fail(task, "that is no URL");
 	case CURLE_TOO_MANY_REDIRECTS: return muster_fail(task, "redirected too often (option \"redirects\")");
 	case CURLE_ABORTED_BY_CALLBACK: return muster_retry(task, "told to stop");
-	default: return muster_retry(task, "%s", detail[0] != '\0' ? detail : curl_easy_strerror(code));
+	default:
+		return muster_retry(
+			task, "%s", transfer->detail[0] != '\0' ? transfer->detail : curl_easy_strerror(code));
 	}
+}
+
+static enum muster_end settle(struct http_transfer *transfer, CURLcode code)
+{
+	return code == CURLE_OK ? end_with_status(transfer) : end_with_error(transfer, code);
 }
 
 /* ---- methods ---- */
 
-static bool add_body(struct transfer *transfer, const json_t *body, const json_t *headers)
+static bool add_body(struct http_transfer *transfer, const json_t *body, const json_t *headers)
 {
 	transfer->body = json_is_string(body) ? strndup(json_string_value(body), json_string_length(body))
 					      : json_dumps(body, JSON_COMPACT | JSON_ENCODE_ANY);
@@ -306,8 +212,13 @@ static bool add_body(struct transfer *transfer, const json_t *body, const json_t
 		       json_is_string(body) ? "text/plain; charset=utf-8" : "application/json");
 }
 
+static const char *name_of(const struct http_options *options)
+{
+	return options->secret ? options->secret : "of secret_file";
+}
+
 /* What the task is signed with, if it is. Returns false with why there is nothing. */
-static bool read_secret(const struct transfer *transfer, const struct http_options *options,
+static bool read_secret(const struct http_transfer *transfer, const struct http_options *options,
 	char secret[HTTP_SECRET_MAX], const char **ret_why)
 {
 	const json_t *secrets = json_object_get(muster_options(transfer->task), "secrets");
@@ -323,49 +234,28 @@ static bool read_secret(const struct transfer *transfer, const struct http_optio
 	return !path || http_secret_read(path, secret, ret_why);
 }
 
-/* curl_easy_perform would hear only once a second that it is to stop. */
-static CURLcode transfer_all(const struct transfer *transfer)
+/* Signs and sends it. */
+static enum muster_end send_signed(
+	struct http_transfer *transfer, const char *url, const struct http_options *options, const char *secret)
 {
-	CURLcode code = CURLE_ABORTED_BY_CALLBACK;
-	int running = 1, left;
-	const CURLMsg *message;
+	struct muster_task *task = transfer->task;
 
-	if (curl_multi_add_handle(kept_multi, transfer->easy) != CURLM_OK)
-		return CURLE_OUT_OF_MEMORY;
-	while (running > 0 && !muster_stopping(transfer->task))
-		if (curl_multi_perform(kept_multi, &running) != CURLM_OK ||
-			(running > 0 && curl_multi_poll(kept_multi, NULL, 0, WAKE_MS, NULL) != CURLM_OK))
-			break;
-	while ((message = curl_multi_info_read(kept_multi, &left)) != NULL)
-		if (message->msg == CURLMSG_DONE)
-			code = message->data.result;
-	(void)curl_multi_remove_handle(kept_multi, transfer->easy);
-	return code;
-}
-
-static enum muster_end perform(struct transfer *transfer, const char *url, const struct http_options *options)
-{
-	char detail[CURL_ERROR_SIZE] = "";
-
-	set_up(transfer, url, options);
-	(void)curl_easy_setopt(transfer->easy, CURLOPT_ERRORBUFFER, detail);
-	muster_beat_for(transfer->task, options->timeout_ms + SPARE_MS);
-	CURLcode code = transfer_all(transfer);
-	enum muster_end end = code == CURLE_OK ? end_with_status(transfer) : end_with_error(transfer, code, detail);
-	curl_easy_reset(transfer->easy); /* nothing of this task is kept */
-	return end;
+	if (secret[0] != '\0' && !sign(transfer, secret)) {
+		http_transfer_free(transfer);
+		return muster_fail(
+			task, "the secret \"%.64s\" cannot be signed with: it is no base64", name_of(options));
+	}
+	return http_transfer_run(transfer, url, options, settle);
 }
 
 /* Takes the transfer, which has its body, if there is one, and that body's header. */
-static enum muster_end call(struct transfer *transfer, const json_t *url, const struct http_options *options)
+static enum muster_end call(struct http_transfer *transfer, const json_t *url, const struct http_options *options)
 {
 	struct muster_task *task = transfer->task;
 	char secret[HTTP_SECRET_MAX];
-	const char *why = "", *name = options->secret ? options->secret : "of secret_file";
+	const char *why = "";
 	enum muster_end end;
 
-	transfer->easy = kept_easy;
-	transfer->allow = json_object_get(muster_options(task), "allow");
 	transfer->most = (size_t)options->max_bytes;
 	transfer->bytes = malloc(transfer->most + 1);
 	if (!json_is_string(url) || json_string_length(url) > URL_MAX)
@@ -373,15 +263,13 @@ static enum muster_end call(struct transfer *transfer, const json_t *url, const 
 	else if (!transfer->bytes || !add_headers(transfer, options->headers))
 		end = muster_retry(task, "out of memory");
 	else if (!read_secret(transfer, options, secret, &why))
-		end = muster_fail(task, "no secret \"%.64s\": %s", name, why);
-	else if (secret[0] != '\0' && !sign(transfer, secret))
-		end = muster_fail(task, "the secret \"%.64s\" cannot be signed with: it is no base64", name);
-	else
-		end = perform(transfer, json_string_value(url), options);
+		end = muster_fail(task, "no secret \"%.64s\": %s", name_of(options), why);
+	else {
+		end = send_signed(transfer, json_string_value(url), options, secret);
+		transfer = NULL;
+	}
 	explicit_bzero(secret, sizeof secret);
-	curl_slist_free_all(transfer->headers);
-	free(transfer->bytes);
-	free(transfer->body);
+	http_transfer_free(transfer);
 	return end;
 }
 
@@ -396,8 +284,10 @@ static enum muster_end fetch(struct muster_task *task)
 	const char *wrong = http_options_read(values[1], &options);
 	if (wrong)
 		return muster_fail(task, "the option \"%.64s\" is unknown or has a wrong value", wrong);
-	struct transfer transfer = {.task = task, .finish = end_with_answer, .wants_body = true};
-	return call(&transfer, values[0], &options);
+	struct http_transfer *transfer = http_transfer_new(task, end_with_answer, true);
+	if (!transfer)
+		return muster_retry(task, "out of memory");
+	return call(transfer, values[0], &options);
 }
 
 static enum muster_end push(struct muster_task *task)
@@ -411,12 +301,12 @@ static enum muster_end push(struct muster_task *task)
 	const char *wrong = http_options_read(values[2], &options);
 	if (wrong)
 		return muster_fail(task, "the option \"%.64s\" is unknown or has a wrong value", wrong);
-	struct transfer transfer = {.task = task, .finish = end_with_success};
-	if (!add_body(&transfer, values[1] ? values[1] : nothing, options.headers)) {
-		free(transfer.body);
+	struct http_transfer *transfer = http_transfer_new(task, end_with_success, false);
+	if (!transfer || !add_body(transfer, values[1] ? values[1] : nothing, options.headers)) {
+		http_transfer_free(transfer);
 		return muster_retry(task, "out of memory");
 	}
-	return call(&transfer, values[0], &options);
+	return call(transfer, values[0], &options);
 }
 
 /* ---- a handler that is a URL ---- */
@@ -434,35 +324,29 @@ static json_int_t time_of(struct muster_task *task)
 static enum muster_end post(struct muster_task *task)
 {
 	const json_t *given = muster_options(task);
-	struct transfer transfer = {
-		.task = task, .finish = end_with_result, .wants_body = true, .body = muster_line(task)};
+	struct http_transfer *transfer = http_transfer_new(task, end_with_result, true);
 	const struct http_options options = {
 		.secret_file = json_string_value(json_object_get(given, "secret_file")),
 		.max_bytes = json_integer_value(json_object_get(given, "max_bytes")),
 		.timeout_ms = time_of(task),
 	};
 
-	if (!transfer.body || !add_header(&transfer, "Content-Type", "application/json")) {
-		free(transfer.body);
+	if (transfer)
+		transfer->body = muster_line(task);
+	if (!transfer || !transfer->body || !add_header(transfer, "Content-Type", "application/json")) {
+		http_transfer_free(transfer);
 		return muster_retry(task, "out of memory");
 	}
-	transfer.body_length = strlen(transfer.body);
-	return call(&transfer, json_object_get(given, "url"), &options);
+	transfer->body_length = strlen(transfer->body);
+	return call(transfer, json_object_get(given, "url"), &options);
 }
 
 static int start(const char **why)
 {
-	if (kept_multi) /* as Http, and as handlers that are URLs */
-		return 0;
-	if (curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK) {
-		kept_easy = curl_easy_init();
-		kept_multi = curl_multi_init();
-	}
-	if (kept_easy && kept_multi)
-		return 0;
-	*why = "libcurl cannot be initialised";
-	return -1;
+	return http_transfer_prepare(why) ? 0 : -1;
 }
+
+MUSTER_EXPORT const struct muster_several muster_several = {MUSTER_ABI, http_transfer_attend, http_transfer_stop};
 
 static const struct muster_method methods[] = {{"fetch", fetch}, {"push", push}, {0}};
 

@@ -15,7 +15,7 @@ if HAVE_CURL
 module_PROGRAMS += modules/http.so
 endif
 modules_http_so_SOURCES = modules/http.c modules/http_guard.c modules/http_guard.h modules/http_options.c \
-	modules/http_options.h modules/http_sign.c modules/http_sign.h
+	modules/http_options.h modules/http_sign.c modules/http_sign.h modules/http_transfer.c modules/http_transfer.h
 modules_http_so_CPPFLAGS = $(module_cppflags) -I$(top_srcdir) $(CURL_CFLAGS) $(NETTLE_CFLAGS)
 modules_http_so_CFLAGS = $(module_cflags)
 modules_http_so_LDFLAGS = $(module_ldflags)

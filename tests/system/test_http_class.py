@@ -73,8 +73,19 @@ def run_task(m, document):
     return m.wait_task(submit_task(m, document))
 
 
-def http_config(**more):
-    return {"pools": [{"name": "default", "workers": 1, "queues": ["default"]}], "http": {"allow": ["127.0.0.0/8"]}, **more}
+AT_A_TIME = [1]
+
+
+@pytest.fixture(autouse=True, params=[1, 16], ids=["one", "several"])
+def at_a_time(request):
+    """Whatever holds of one transfer holds of each of several."""
+    AT_A_TIME[0] = request.param
+
+
+def http_config(handlers=(), **more):
+    handlers = [{"concurrency": AT_A_TIME[0], **handler} for handler in [{"class": "Http"}, *handlers]]
+    return {"pools": [{"name": "default", "workers": 1, "queues": ["default"]}], "http": {"allow": ["127.0.0.0/8"]},
+            "handlers": handlers, **more}
 
 
 @pytest.fixture
@@ -224,7 +235,7 @@ def test_what_is_not_the_open_internet_is_refused(muster_without_allow, receiver
 
 @pytest.fixture
 def muster_without_allow(muster):
-    return muster({"pools": [{"name": "default", "workers": 1, "queues": ["default"]}]})
+    return muster(http_config(http={}))
 
 
 def test_a_redirect_inwards_is_refused(muster, receiver):
@@ -243,8 +254,8 @@ def test_a_host_may_be_allowed_by_its_name(muster, receiver):
 
 
 def test_a_proxy_of_the_environment_is_not_used(muster, receiver):
-    m = muster({"pools": [{"name": "default", "workers": 1, "queues": ["default"]}]},
-               env={"http_proxy": receiver.url, "https_proxy": receiver.url, "ALL_PROXY": receiver.url})
+    m = muster(http_config(http={}), env={"http_proxy": receiver.url, "https_proxy": receiver.url,
+                                                  "ALL_PROXY": receiver.url})
     assert m.run("Http", "fetch", "http://10.255.255.1/", {"timeout": "1s"})["error"]["message"].startswith("refused")
     assert not receiver.requests
 

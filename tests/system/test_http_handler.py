@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from harness import MUSTERD
-from test_http_class import http_config, receiver, run_task, submit_task  # noqa: F401
+from test_http_class import at_a_time, http_config, receiver, run_task, submit_task  # noqa: F401
 from waiting import until
 
 
