@@ -22,7 +22,7 @@ TESTS += $(exec_unit_tests)
 endif
 tests_unit_test_lines_SOURCES = tests/unit/test_lines.c
 tests_unit_test_redact_SOURCES = tests/unit/test_redact.c
-EXTRA_DIST += tests/system/test_modules.py tests/bench/exec_noop.c
+EXTRA_DIST += tests/system/test_modules.py tests/bench/exec_noop.c tests/bench/receiver.c
 
 # What a unit test is linked with.
 LDADD = libserver.a libapi.a libcore.a $(CMOCKA_LIBS) \

@@ -1,13 +1,17 @@
 """`concurrency` above 1: several tasks at a time in one worker. Each has its own deadline, its own signs of life and its own end;
 what ends a program for the sake of one of its tasks costs the others nothing."""
 
+import asyncio
+import contextlib
+import re
 import signal
 import sys
+import threading
 import time
 
 import pytest
 
-from harness import REPO, PidFd, bound, until
+from harness import REPO, PidFd, bound, run_musterd, until
 
 PYTHON = r'''
 import asyncio, os, sys, time
@@ -350,3 +354,113 @@ def test_workers_say_how_many_they_hold(many):
     for id_ in ids:
         m.delete(f"/v1/tasks/{id_}")
     until(lambda: m.worker(0)["in_hand"] == 0, what="nothing is in hand")
+
+
+# ---- transfers ----
+
+class Slow(threading.Thread):
+    """A web server that takes its time for each request; `most` is how many it had at a time."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds, self.most, self.now, self.paths = seconds, 0, 0, []
+        self.loop = asyncio.new_event_loop()
+        self.server = self.loop.run_until_complete(asyncio.start_server(self.serve, "127.0.0.1", 0))
+        self.url = "http://127.0.0.1:%d" % self.server.sockets[0].getsockname()[1]
+        self.start()
+
+    def run(self):
+        self.loop.run_forever()
+        left = asyncio.all_tasks(self.loop)
+        for task in left:
+            task.cancel()
+        self.loop.run_until_complete(asyncio.gather(*left, return_exceptions=True))
+        self.loop.close()
+
+    async def serve(self, reader, writer):
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                await reader.readexactly(int(re.search(rb"(?i)content-length: *(\d+)", head + b"content-length: 0")[1]))
+                self.now += 1
+                self.most = max(self.most, self.now)
+                self.paths.append(head.split()[1].decode())
+                await asyncio.sleep(self.seconds)
+                self.now -= 1
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+    def end(self):
+        self.loop.call_soon_threadsafe(self.loop.stop)
+        self.join()
+
+
+@pytest.fixture
+def slow():
+    servers = []
+
+    def start(seconds):
+        servers.append(Slow(seconds))
+        return servers[-1]
+    yield start
+    for server in servers:
+        server.end()
+
+
+@pytest.fixture
+def http(muster):
+    def start(concurrency, **pool):
+        return muster({"pools": [{"name": "default", "workers": 1, "queues": ["default"], **pool}],
+                       "http": {"allow": ["127.0.0.1"]}, "handlers": [{"class": "Http", "concurrency": concurrency}]})
+    return start
+
+
+def push(m, url, count, **members):
+    return m.submit_many([{"class": "Http", "method": "push", "param": [f"{url}/{n}", {"n": n}], **members} for n in range(count)])
+
+
+def test_many_transfers_at_a_time_in_one_worker(http, slow):
+    m, server = http(64), slow(0.3)
+    began = time.monotonic()
+    tasks = [m.wait_task(id_) for id_ in push(m, server.url, 256)]
+    took = time.monotonic() - began
+    assert {(task["state"], task["result"]["status"]) for task in tasks} == {("succeeded", 200)}
+    assert sorted(server.paths) == sorted(f"/{n}" for n in range(256)), "each once"
+    assert 32 < server.most <= 64 and took < bound(4), (server.most, took)
+
+
+def test_a_url_as_a_handler_does_several_at_a_time(muster, slow):
+    server = slow(0.3)
+    m = muster({"pools": [{"name": "default", "workers": 1, "queues": ["default"]}], "http": {"allow": ["127.0.0.1"]},
+                "handlers": [{"class": "Billing", "http": server.url, "concurrency": 20}]})
+    ids = m.submit_many([{"class": "Billing", "method": "bill"}] * 20)
+    tasks = [m.wait_task(id_) for id_ in ids]
+    assert {task["error"]["message"].split(":")[0] for task in tasks} == {"the server's answer is no JSON"}
+    assert server.most > 10
+
+
+def test_of_transfers_only_the_late_one_times_out_and_only_the_cancelled_one_is_cancelled(http, slow):
+    m, server = http(16), slow(2)
+    pid = m.worker(0)["pid"]
+    good = push(m, server.url, 6)
+    late, = push(m, server.url, 1, timeout="300ms")
+    off, = push(m, server.url, 1)
+    all_run(m, [*good, off])
+    m.delete(f"/v1/tasks/{off}")
+    assert m.wait_task(off)["state"] == "cancelled"
+    assert m.wait_task(late)["error"]["kind"] == "timeout"
+    assert {m.wait_task(id_)["state"] for id_ in good} == {"succeeded"}
+    assert m.worker(0)["pid"] == pid
+
+
+def test_a_killed_worker_s_transfers_are_made_again(http, slow):
+    m, server = http(16), slow(1)
+    ids = push(m, server.url, 24)
+    until(lambda: server.now == 16, what="sixteen are under way")
+    m.kill_worker(0)
+    crashes = [m.wait_task(id_)["crashes"] for id_ in ids]
+    assert sorted(crashes) == [0] * 8 + [1] * 16
+    assert {m.task(id_)["state"] for id_ in ids} == {"succeeded"}
+
+
+def test_a_module_that_runs_one_task_at_a_time_says_so(folder):
+    ran = run_musterd("--check", config={"handlers": [{"class": "Demo", "module": "demo.so", "concurrency": 2}]})
+    assert ran.code == 78 and "runs one task at a time" in ran.err
