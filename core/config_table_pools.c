@@ -201,7 +201,8 @@ static const struct schema_member handler_members[] = {
 		.fallback = "1",
 		.minimum = 1,
 		.maximum = CONFIG_CONCURRENCY_MAX,
-		.help = "Tasks that one worker runs at a time: of Http, URLs, modules made for it, and programs (mode persistent), which tell them apart by their ids."},
+		.help = "Tasks that one worker runs at a time: of Http, URLs, modules made for it, and programs (mode "
+			"persistent), which tell them apart by their ids."},
 	{.name = "redact",
 		.type = SCHEMA_STRINGS,
 		.offset = offsetof(struct config_handler, redact),
