@@ -54,13 +54,6 @@ static uint64_t oldest(const struct events *events)
 	return events->next > EVENTS_KEPT ? events->next - EVENTS_KEPT : 1;
 }
 
-static void wake_listeners(struct events *events)
-{
-	for (struct listener *listener = events->first; listener; listener = listener->next)
-		if (listener->request->suspended)
-			http_resume(listener->request);
-}
-
 /* Takes the reference. The next event; what it says of itself is filled in by the caller. */
 static struct event *append(struct events *events, enum event_kind kind, json_t *data)
 {
@@ -206,9 +199,9 @@ static void lose(struct events *events, int64_t now)
 	broker_disconnect(events->broker);
 	events->subscribed = false;
 	events->subscribe_at_mono_ns = now + RETRY_MS * CLOCK_NS_PER_MS;
-	/* What became of tasks meanwhile is not known. */
+	/* What becomes of tasks meanwhile is not known: told when it is again. */
 	for (struct listener *listener = events->first; listener; listener = listener->next)
-		listener->lost = true;
+		listener->lost = listener->lost || listener->kind != EVENT_WORKER;
 }
 
 static void subscribe(struct api *api, int64_t now)
@@ -217,7 +210,7 @@ static void subscribe(struct api *api, int64_t now)
 	struct error error;
 	int64_t until;
 
-	if (!api->link.up || (events->subscribed && now < events->listen_at_mono_ns))
+	if (events->task_listeners == 0 || !api->link.up || (events->subscribed && now < events->listen_at_mono_ns))
 		return;
 	if (!events->subscribed && now < events->subscribe_at_mono_ns)
 		return;
@@ -232,6 +225,7 @@ static void subscribe(struct api *api, int64_t now)
 	if (status == 0)
 		status = broker_subscribe_news(events->broker, clock_mono_ns() + subscribe_ns, &error);
 	events->subscribed = status == 0;
+	events->wake_at_mono_ns = 0;
 	events->subscribe_at_mono_ns = now + RETRY_MS * CLOCK_NS_PER_MS;
 }
 
@@ -342,6 +336,38 @@ static bool wants(const struct listener *listener, const struct event *event)
 	       (listener->state[0] == '\0' || strcmp(listener->state, event->state) == 0);
 }
 
+/* Whether there is an event that the client has not been sent and wants. It is led past those that it does not want, so that
+ * the ring does not overtake it. */
+static bool has_news(const struct events *events, struct listener *listener)
+{
+	while (listener->offset == 0 && listener->at < events->next && listener->at >= oldest(events)) {
+		if (wants(listener, &events->ring[listener->at % EVENTS_KEPT]))
+			return true;
+		listener->at++;
+	}
+	return listener->at < events->next;
+}
+
+/* Whether it is to be told that it has missed some. */
+static bool is_to_be_reset(const struct events *events, const struct listener *listener)
+{
+	return listener->lost && listener->offset == 0 && (events->subscribed || listener->kind == EVENT_WORKER);
+}
+
+static bool is_due_for_ping(const struct listener *listener, int64_t now)
+{
+	return now - listener->spoken_at_mono_ns >= PING_MS * CLOCK_NS_PER_MS;
+}
+
+static void wake_listeners(struct events *events, int64_t now)
+{
+	for (struct listener *listener = events->first; listener; listener = listener->next)
+		if (listener->request->suspended &&
+			(events->stopping || is_due_for_ping(listener, now) || is_to_be_reset(events, listener) ||
+				has_news(events, listener)))
+			http_resume(listener->request);
+}
+
 static ssize_t say(char *bytes, size_t room, const char *text)
 {
 	size_t length = strlen(text);
@@ -382,12 +408,12 @@ ssize_t events_read(struct request *request, char *bytes, size_t room)
 
 	if (events->stopping || listener->at < oldest(events))
 		return -1; /* it comes back with the last id that it has seen */
-	if (listener->lost && listener->offset == 0) {
+	if (is_to_be_reset(events, listener)) {
 		listener->lost = false;
 		return say(bytes, room, "event: reset\ndata: {}\n\n");
 	}
 	size_t done = read_ring(events, listener, bytes, room);
-	if (done == 0 && now - listener->spoken_at_mono_ns >= PING_MS * CLOCK_NS_PER_MS) {
+	if (done == 0 && is_due_for_ping(listener, now)) {
 		if (http_client_has_left(request))
 			return -1;
 		done = (size_t)say(bytes, room, ": still here\n\n");
@@ -410,9 +436,10 @@ void events_leave(struct request *request)
 		events->first = listener->next;
 	if (listener->next)
 		listener->next->previous = listener->previous;
+	events->task_listeners -= listener->kind != EVENT_WORKER;
 	free(listener);
 	request->listener = NULL;
-	if (!events->first && events->subscribed) {
+	if (events->task_listeners == 0 && events->subscribed) {
 		broker_disconnect(events->broker);
 		events->subscribed = false;
 	}
@@ -487,6 +514,7 @@ void events_get(struct request *request)
 	else
 		look_at_workers(api, clock_mono_ns(), false); /* from here on, changes are told */
 	events->first = listener;
+	events->task_listeners += listener->kind != EVENT_WORKER;
 	request->listener = listener;
 	subscribe(api, clock_mono_ns()); /* at once: what is submitted after our answer is told */
 	answer_stream(request, 200, "text/event-stream", events_read);
@@ -499,33 +527,27 @@ int events_fd(const struct events *events)
 	return events->subscribed ? broker_fd(events->broker) : -1;
 }
 
-static bool is_due_for_ping(const struct events *events, int64_t now)
-{
-	for (const struct listener *listener = events->first; listener; listener = listener->next)
-		if (now - listener->spoken_at_mono_ns >= PING_MS * CLOCK_NS_PER_MS)
-			return true;
-	return false;
-}
-
 int64_t events_turn(struct api *api, int64_t now_mono_ns)
 {
 	struct events *events = &api->events;
 
 	if (!events->first)
 		return INT64_MAX;
-	const uint64_t before = events->next;
 	tell_missed(events, now_mono_ns);
 	hear(api, now_mono_ns);
 	subscribe(api, now_mono_ns);
 	if (now_mono_ns >= events->look_at_mono_ns)
 		look_at_workers(api, now_mono_ns, true);
-	if (events->next != before || is_due_for_ping(events, now_mono_ns))
-		wake_listeners(events);
+	if (events->next != events->woken_for || now_mono_ns >= events->wake_at_mono_ns) {
+		wake_listeners(events, now_mono_ns);
+		events->woken_for = events->next;
+		events->wake_at_mono_ns = now_mono_ns + CLOCK_NS_PER_S; /* for pings */
+	}
 	return events->look_at_mono_ns;
 }
 
 void events_stop(struct events *events)
 {
 	events->stopping = true;
-	wake_listeners(events);
+	wake_listeners(events, clock_mono_ns());
 }

@@ -36,14 +36,16 @@ struct events {
 	bool stopping;
 	struct event ring[EVENTS_KEPT]; /* of event n: [n % EVENTS_KEPT] */
 	uint64_t next;                  /* number of the next event; the first one has 1 */
+	uint64_t woken_for;             /* `next` when those were last woken who want what there is */
 	uint64_t missed;                /* tasks whose events were not told, since there were too many */
 	uint64_t allowance;             /* how many more are told in this second */
 	char origin[24];                /* tells the numbers of this process from another's */
 	struct listener *first;         /* borrowed from their requests */
+	size_t task_listeners; /* of these, such as want to hear of tasks: only for them the broker is listened to */
 	struct {
 		uint32_t incarnation, serial, state;
 	} seen[SCOREBOARD_ROWS];
-	int64_t look_at_mono_ns, listen_at_mono_ns, subscribe_at_mono_ns, second_at_mono_ns;
+	int64_t look_at_mono_ns, listen_at_mono_ns, subscribe_at_mono_ns, second_at_mono_ns, wake_at_mono_ns;
 };
 
 struct listener { /* one client */

@@ -375,7 +375,7 @@ static enum MHD_Result begin(struct http_door *door, struct MHD_Connection *conn
 	request->accept_encoding = headers.accept_encoding;
 	request->if_none_match = headers.if_none_match;
 	request->origin = find_origin(request->api->node->config, headers.origin);
-	patience_begin(&door->http->patience, request);
+	patience_begin(&door->http->patience, request, method); /* which it finds where it has read it: at the start */
 	check_headers(request, door, path, method, &headers);
 	return is_answered_at_once(request, &headers) ? send_answer(request, connection) : MHD_YES;
 }

@@ -12,7 +12,9 @@
 #include <sys/socket.h>
 
 enum {
-	HTTP_MEMORY = 16 * 1024, /* of a connection: bounds its headers; wiped with each request */
+	/* Of a connection: bounds its headers; wiped with each request. Above 32 KiB libmicrohttpd takes whole pages of their own
+	 * for it, which a connection that rests can give back (patience.h). */
+	HTTP_MEMORY = 36 * 1024,
 };
 
 /* Who can reach the listener. */
@@ -161,7 +163,9 @@ static void run_door(struct http_door *door)
 void http_run(struct http *http)
 {
 	exchange_sweep(http);
-	patience_sweep(&http->patience, http->api->node->config->http.timeout_ms * CLOCK_NS_PER_MS, clock_mono_ns());
+	const int64_t now = clock_mono_ns();
+	patience_sweep(&http->patience, http->api->node->config->http.timeout_ms * CLOCK_NS_PER_MS, now);
+	patience_rest(&http->patience, HTTP_MEMORY, now);
 	for (size_t i = 0; i < http->door_count; i++) {
 		if (door_timeout_ms(&http->doors[i], 1) > 0)
 			continue;

@@ -1,6 +1,7 @@
 #include "api/patience.h"
 
 #include "api/exchange.h"
+#include "api/pages.h"
 #include "core/clock.h"
 
 #include <assert.h>
@@ -9,12 +10,16 @@
 
 enum { BYTES_PER_S = 1024 };
 
+static const int64_t rest_ns = 2 * CLOCK_NS_PER_S;
+
 struct patience_line {
 	struct patience_line *next, *previous;
 	int fd; /* borrowed: libmicrohttpd's */
 	int64_t since_ns;
 	const struct request *request; /* NULL: none has begun */
 	size_t received;               /* of its body, by then */
+	const char *memory;            /* libmicrohttpd's; NULL: it has not had a request yet */
+	bool rests;                    /* its memory was given back */
 };
 
 static void unlink_line(struct patience *patience, struct patience_line *line)
@@ -28,6 +33,7 @@ static void unlink_line(struct patience *patience, struct patience_line *line)
 static void append_line(struct patience *patience, struct patience_line *line, int64_t now)
 {
 	line->since_ns = now;
+	line->rests = false;
 	line->received = line->request ? line->request->received : 0;
 	line->previous = patience->last;
 	*(patience->last ? &patience->last->next : &patience->first) = line;
@@ -70,13 +76,14 @@ void patience_notify(
 	*context = line;
 }
 
-void patience_begin(struct patience *patience, struct request *request)
+void patience_begin(struct patience *patience, struct request *request, const char *memory)
 {
 	struct patience_line *line = line_of(request->connection);
 
 	if (!line)
 		return;
 	line->request = request;
+	line->memory = memory;
 	touch(patience, line, request->began_mono_ns);
 }
 
@@ -112,5 +119,20 @@ void patience_sweep(struct patience *patience, int64_t timeout_ns, int64_t now_m
 		if (!has_moved(line, timeout_ns))
 			(void)shutdown(line->fd, SHUT_RDWR); /* libmicrohttpd sees its end, and closes it */
 		touch(patience, line, now_mono_ns);
+	}
+}
+
+void patience_rest(struct patience *patience, size_t memory, int64_t now_mono_ns)
+{
+	if (now_mono_ns - patience->rested_mono_ns < rest_ns)
+		return;
+	patience->rested_mono_ns = now_mono_ns;
+	/* Those before one that rests were looked at before it. */
+	for (struct patience_line *line = patience->last; line && !line->rests; line = line->previous) {
+		if ((line->request && !line->request->suspended) || !line->memory ||
+			now_mono_ns - line->since_ns < rest_ns)
+			continue;
+		pages_give_back(line->memory, memory);
+		line->rests = true;
 	}
 }

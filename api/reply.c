@@ -7,7 +7,7 @@
 #include <sys/socket.h>
 
 enum {
-	STREAM_ROOM = 4096, /* bytes of a stream that are asked for at once */
+	STREAM_ROOM = 1024, /* bytes of a stream that are asked for at once */
 	STREAM_SEND_BUFFER = 64 * 1024,
 	SQUEEZE_MIN = 1400,            /* bytes: less goes in one packet anyway */
 	SQUEEZE_MAX = 8 * 1024 * 1024, /* more would keep everybody else waiting */

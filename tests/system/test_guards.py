@@ -8,8 +8,12 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from client import Http
-from harness import until
+from harness import MUSTERD, until
+
+ASAN = b"__asan_init" in MUSTERD.read_bytes()
 
 
 def status_of(pid):
@@ -190,3 +194,29 @@ def test_large_answers_are_compressed_for_those_who_ask(muster):
     assert "Content-Encoding" not in m.get("/healthz", **{"Accept-Encoding": "gzip"}).headers, "a small one gains nothing"
     head = m.request("HEAD", "/v1/workers", headers={"Accept-Encoding": "gzip"})
     assert head.headers["Content-Encoding"] == "gzip" and head.body == b""
+
+
+@pytest.mark.skipif(ASAN, reason="a sanitizer keeps what is freed")
+def test_connections_that_rest_cost_little(muster):
+    m = muster({"limits": {"connections": 1000}})
+    api = m.role("api").pid
+
+    def served(one):
+        one.sendall(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        return one.recv(4096).startswith(b"HTTP/1.1 200")
+
+    first = m.connect()
+    assert served(first)
+    before = anonymous(api)
+    held = [m.connect() for _ in range(300)]
+    assert all(served(one) for one in held)
+    until(lambda: anonymous(api) - before < 300 * 4 * 1024, 15, "4 KiB each")
+    assert all(served(one) for one in held), "and they are served again"
+    for one in [first, *held]:
+        one.close()
+
+
+def anonymous(pid):
+    """Bytes of its own memory: the scoreboard is shared."""
+    fields = dict(row.split(":", 1) for row in open(f"/proc/{pid}/status").read().splitlines())
+    return int(fields["RssAnon"].split()[0]) * 1024
