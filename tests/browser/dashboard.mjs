@@ -218,6 +218,9 @@ test('one task: why it ended so, and once more', async () => {
 	await page.getByRole('heading', { name: 'Error: retry' }).waitFor();
 	assert.equal(await page.locator('.timeline li.bad').count(), 3);
 	assert.match(await page.locator('.facts').textContent(), /attempts3 of 3/);
+	const created = page.locator('.facts time').first();
+	assert.match(await created.textContent(), /^\d.* ago$/);
+	assert.equal(await created.getAttribute('title'), (await herd.task(id)).created_at, 'the exact time on hover');
 	await page.getByRole('button', { name: 'Retry' }).click();
 	await page.getByText('It runs again.').waitFor();
 	await herd.ended(id);
@@ -405,11 +408,15 @@ test('who has no token is asked for one; a reader sees nothing that changes', as
 			assert.deepEqual(await page.getByRole('main').getByRole('button', { name: /Restart|Scale|Pause|Drain|Retry|Delete|Cancel/ }).allTextContents(), [], hash);
 		}
 		await page.locator('#link[data-link=live]').waitFor();
+		await page.getByText('No tasks yet.').waitFor();
 		await page.goto(`${m.url}/#/queues`);
 		await page.getByRole('button', { name: 'Log out' }).click();
 		await field.fill('chief-secret-of-the-test');
 		await page.getByRole('button', { name: 'Log in' }).click();
 		await page.getByRole('button', { name: 'Pause default' }).waitFor();
+		await page.getByRole('link', { name: 'Tasks' }).click();
+		await page.getByRole('link', { name: 'Submit one' }).click();
+		await page.getByLabel('A task document').waitFor();
 		assert.ok(!page.url().includes('secret'));
 		assert.equal(await page.evaluate(() => localStorage.length), 0);
 		await close(page);

@@ -8,6 +8,6 @@ EMBED_FILE(web_index_html_gz, "web/dist/index.html.gz");
 
 static const struct page_file files[] = {
 	WEB_FILE("/assets/app-322722fd1e39.css", "text/css; charset=utf-8", "W/\"322722fd1e39\"", web_app_css),
-	WEB_FILE("/assets/app-2491cf746f76.js", "text/javascript; charset=utf-8", "W/\"2491cf746f76\"", web_app_js),
-	WEB_FILE("/", "text/html; charset=utf-8", "W/\"5e3511d31b99\"", web_index_html),
+	WEB_FILE("/assets/app-72d69e2ba60b.js", "text/javascript; charset=utf-8", "W/\"72d69e2ba60b\"", web_app_js),
+	WEB_FILE("/", "text/html; charset=utf-8", "W/\"ae823257609d\"", web_index_html),
 };

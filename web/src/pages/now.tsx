@@ -1,7 +1,7 @@
 // Is it healthy, what is it doing, what is wrong.
 import { Component } from 'preact';
 import { Charts } from '../charts';
-import { crowd, type Live } from '../live';
+import { crowd, may, type Live } from '../live';
 import type { Queue, Worker } from '../schema';
 import { State } from '../ui';
 import { bytes, byPool, count, duration, findings, heartbeat, lastExit, number, rate } from '../words';
@@ -91,7 +91,7 @@ function RollCall({ live }: { live: Live }) {
 					<ul class={`tiles ${small ? 'small' : ''}`}>{members.map((worker) => small ? <SmallTile key={worker.slot} worker={worker} /> : <Tile key={worker.slot} worker={worker} small={false} />)}</ul>
 				</div>
 			))}
-			{live.workers?.length === 0 && <p class="empty">No pool has a worker. <a href="#/workers">Scale a pool</a> to begin.</p>}
+			{live.workers?.length === 0 && <p class="empty">No pool has a worker. {may('admin') && <><a href="#/workers">Scale a pool</a> to begin.</>}</p>}
 		</section>
 	);
 }

@@ -205,7 +205,7 @@ export function Tasks({ live, parameters }: { live: Live; parameters: URLSearchP
 			{page && page.tasks.length === 0 && (
 				<Empty>{Object.keys(filter).length > 0
 					? <p>No task matches{page.next_cursor ? ' among those looked at so far' : ''}. {!page.next_cursor && <a href="#/tasks">Show all</a>}</p>
-					: <p>No tasks yet. <a href="#/submit">Submit one</a> to see it run.</p>}</Empty>
+					: <p>No tasks yet. {may('submit') && <><a href="#/submit">Submit one</a> to see it run.</>}</p>}</Empty>
 			)}
 			{page && (cursors.length > 0 || page.next_cursor) && (
 				<nav class="pager" aria-label="Pages of the list">
