@@ -1,7 +1,7 @@
 """submit and look."""
 import pytest
 
-from scripts import SLOT, assert_ledger, head, record, refused
+from scripts import SLOT, assert_ledger, head, record, refused, text
 
 
 def test_a_batch_is_stored_and_rings_once(broker):
@@ -170,3 +170,10 @@ def test_who_runs_it_is_told_where_several_nodes_live(broker):
     assert [broker.runner(id) for id in ("a", "b", "waits")] == [SLOT, "", ""]
     broker.turn(2, 0, outcomes=[("a", record("S", 1))])
     assert [broker.runner(id) for id in ("a", "b", "waits")] == ["", SLOT, ""]
+
+
+def test_a_page_of_what_workers_hold_tells_who_runs_the_first_of_each_lease(broker):
+    broker.submit("a", "b", "waits")
+    broker.turn(1, 2)
+    assert [(text(entry[0]), text(entry[6])) for entry in broker.page("A")[4]] == [("a", SLOT), ("b", "")]
+    assert [text(entry[6]) for entry in broker.page("P")[4]] == [""]

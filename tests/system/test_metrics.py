@@ -1,6 +1,7 @@
 """What Prometheus scrapes: every metric of the contract that has a source by now, well-formed, and never going back."""
 
 import subprocess
+import time
 
 import pytest
 
@@ -179,3 +180,18 @@ def test_a_stalled_log_reader_stalls_nobody_and_is_counted(make):
     until(lambda: m.worker(0)["state"] == "idle")
     m.stop()
     os.close(reader)
+
+
+def test_a_scrape_asks_the_broker_once_however_many_queues_there_are(muster):
+    m = muster({"queues": [{"name": f"q{n}"} for n in range(100)]})
+    count = 200
+
+    def calls():
+        return m.metrics().value("muster_broker_roundtrip_seconds_count")
+
+    before, began = calls(), time.monotonic()
+    for _ in range(count - 1):
+        m.get("/metrics")
+    made = calls() - before
+    others = 20 * (time.monotonic() - began) + 20  # the scheduler's, each second
+    assert count - 1 <= made < count + others, (made, others)
