@@ -58,11 +58,11 @@ bool exec_child_write(struct exec_child *child, const struct buffer *bytes, size
  * with the sentence; EXEC_CLOSED when nothing more can come. */
 enum exec_heard exec_child_hear(struct exec_child *child, struct exec_talk *talk, struct error *error);
 
-/* Only reads: the lines are in child->out then. EXEC_GOES_ON; EXEC_WRONG with the sentence; EXEC_CLOSED. */
-enum exec_heard exec_child_read(struct exec_child *child, struct error *error);
-
 /* The same for one that has ended: all that it has left. */
 enum exec_heard exec_child_hear_last(struct exec_child *child, struct exec_talk *talk, struct error *error);
+
+/* Only reads its stdout once: the lines are in child->out then. EXEC_GOES_ON; EXEC_WRONG with the sentence; EXEC_CLOSED. */
+enum exec_heard exec_child_read(struct exec_child *child, struct error *error);
 
 /* Logs what is left on stderr of one that has ended. */
 void exec_child_log_last(struct exec_child *child);
