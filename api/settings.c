@@ -42,8 +42,9 @@ static void show_pools(json_t *pools, const struct node *node)
 			continue;
 		}
 		mask_member(pool, "env");
-		(void)json_object_set_new(
-			pool, "workers", json_integer((json_int_t)node->scoreboard->header->wanted[i - 1]));
+		const uint32_t wanted = node->scoreboard->header->wanted[i - 1];
+		if (wanted > 0) /* none is a size that no configuration can have */
+			(void)json_object_set_new(pool, "workers", json_integer((json_int_t)wanted));
 	}
 }
 

@@ -30,6 +30,11 @@ def test_a_pool_that_was_scaled_is_told_as_it_is(muster):
     m = muster({"pools": [{"name": "default", "workers": 1}]})
     assert m.request("PATCH", "/v1/pools/default", {"workers": 3}).status == 200
     until(lambda: settings(m)["pools"][0]["workers"] == 3, what="the settings follow")
+    assert m.http.request("PATCH", "/v1/pools/default", {"workers": 0}, {}).status == 200
+    until(lambda: m.get("/v1/pools/default").json["workers"] == 0)
+    assert settings(m)["pools"][0]["workers"] == 1, "none is what no file can say"
+    assert m.request("PATCH", "/v1/queues/default", {"retry": 6}).status == 200
+    assert settings(m)["queues"][0]["retry"] == 6
 
 
 def test_a_queue_that_was_changed_in_use_is_told_as_it_is(muster):
