@@ -13,6 +13,7 @@ enum {
 	LOOK_MS = 500,
 	LIVE_LOOK_MS = 1000,
 	LOOK_AROUND_MS = 2000,
+	RATE_MS = 900,
 	SOON_MS = 100, /* after an event: many that come at once are one look */
 };
 
@@ -187,12 +188,24 @@ static void note_restart(struct top_model *model, const json_t *worker)
 	(void)json_object_set_new(model->restarts, name, json_integer(restarts));
 }
 
+/* Looks that events bring forward follow one another closely; what ended between two of them is no rate yet. */
+static void note_rates(struct top_model *model, int64_t now)
+{
+	const int64_t gap = now - model->rated_mono_ns;
+	json_t *queue;
+	size_t i;
+
+	if (model->rated_mono_ns > 0 && gap < RATE_MS * CLOCK_NS_PER_MS)
+		return;
+	json_array_foreach(model->queues, i, queue)
+		note_queue(model, queue, model->rated_mono_ns > 0 ? (double)gap / (double)CLOCK_NS_PER_S : 0);
+	model->rated_mono_ns = now;
+}
+
 static void look(struct top_model *model, struct client *client)
 {
 	const int64_t now = clock_mono_ns();
-	const double seconds =
-		model->looked_mono_ns > 0 ? (double)(now - model->looked_mono_ns) / (double)CLOCK_NS_PER_S : 0;
-	json_t *workers, *queues, *queue, *worker;
+	json_t *workers, *queues, *worker;
 	size_t i;
 
 	model->error.text[0] = '\0';
@@ -209,7 +222,7 @@ static void look(struct top_model *model, struct client *client)
 	json_decref(model->queues);
 	model->queues = queues;
 	model->looked_mono_ns = now;
-	json_array_foreach(queues, i, queue) note_queue(model, queue, seconds);
+	note_rates(model, now);
 }
 
 static void look_into(struct top_model *model, struct client *client, const char *id)

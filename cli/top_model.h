@@ -36,6 +36,7 @@ struct top_model {
 	enum top_sort sort;
 	bool live;                                       /* events come */
 	int64_t looked_mono_ns;                          /* when it was answered last; 0: never */
+	int64_t rated_mono_ns;                           /* when rates were taken last; 0: never */
 	int64_t look_at_mono_ns, look_around_at_mono_ns; /* when it asks next: workers and queues; the rest */
 	struct error error;                              /* why it was not at the last look; "": it was */
 };
