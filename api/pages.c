@@ -22,7 +22,12 @@ void pages_give_back(const void *at, size_t length)
 
 	if (mincore(first, count * size, resident) != 0)
 		return; /* not all of it is mapped (any longer) */
-	for (size_t i = 0; i < count; i++)
-		if ((resident[i] & 1) && is_zero(first + i * size, size))
-			(void)madvise(first + i * size, size, MADV_DONTNEED); /* refused: it stays */
+	for (size_t i = 0; i < count; i++) {
+		size_t run = 0;
+		while (i + run < count && (resident[i + run] & 1) && is_zero(first + (i + run) * size, size))
+			run++;
+		if (run > 0)
+			(void)madvise(first + i * size, run * size, MADV_DONTNEED); /* refused: it stays */
+		i += run;
+	}
 }

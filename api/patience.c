@@ -8,9 +8,10 @@
 #include <stdlib.h>
 #include <sys/socket.h>
 
-enum { BYTES_PER_S = 1024 };
+enum { BYTES_PER_S = 1024, RESTS_MAX = 500 /* looked at at a time: some µs each */ };
 
 static const int64_t rest_ns = 2 * CLOCK_NS_PER_S;
+static const int64_t rests_every_ns = 50 * CLOCK_NS_PER_MS;
 
 struct patience_line {
 	struct patience_line *next, *previous;
@@ -19,11 +20,12 @@ struct patience_line {
 	const struct request *request; /* NULL: none has begun */
 	size_t received;               /* of its body, by then */
 	const char *memory;            /* libmicrohttpd's; NULL: it has not had a request yet */
-	bool rests;                    /* its memory was given back */
 };
 
 static void unlink_line(struct patience *patience, struct patience_line *line)
 {
+	if (patience->awake == line)
+		patience->awake = line->next;
 	*(line->previous ? &line->previous->next : &patience->first) = line->next;
 	*(line->next ? &line->next->previous : &patience->last) = line->previous;
 	line->next = line->previous = NULL;
@@ -33,11 +35,12 @@ static void unlink_line(struct patience *patience, struct patience_line *line)
 static void append_line(struct patience *patience, struct patience_line *line, int64_t now)
 {
 	line->since_ns = now;
-	line->rests = false;
 	line->received = line->request ? line->request->received : 0;
 	line->previous = patience->last;
 	*(patience->last ? &patience->last->next : &patience->first) = line;
 	patience->last = line;
+	if (!patience->awake)
+		patience->awake = line;
 }
 
 static void touch(struct patience *patience, struct patience_line *line, int64_t now)
@@ -124,15 +127,15 @@ void patience_sweep(struct patience *patience, int64_t timeout_ns, int64_t now_m
 
 void patience_rest(struct patience *patience, size_t memory, int64_t now_mono_ns)
 {
-	if (now_mono_ns - patience->rested_mono_ns < rest_ns)
+	if (now_mono_ns - patience->rested_mono_ns < rests_every_ns)
 		return;
 	patience->rested_mono_ns = now_mono_ns;
-	/* Those before one that rests were looked at before it. */
-	for (struct patience_line *line = patience->last; line && !line->rests; line = line->previous) {
-		if ((line->request && !line->request->suspended) || !line->memory ||
-			now_mono_ns - line->since_ns < rest_ns)
-			continue;
-		pages_give_back(line->memory, memory);
-		line->rests = true;
+	for (int i = 0; i < RESTS_MAX && patience->awake; i++) {
+		const struct patience_line *line = patience->awake;
+		if (now_mono_ns - line->since_ns < rest_ns)
+			return; /* so have those behind it */
+		if (line->memory && (!line->request || line->request->suspended))
+			pages_give_back(line->memory, memory);
+		patience->awake = line->next;
 	}
 }

@@ -18,7 +18,8 @@ struct patience_line;
 
 struct patience { /* connections, the one that has moved least recently first */
 	struct patience_line *first, *last;
-	int64_t rested_mono_ns; /* when those that rest were last looked at */
+	struct patience_line *awake; /* from here on none was looked at whether it rests */
+	int64_t rested_mono_ns;      /* when some were */
 };
 
 /* MHD_NotifyConnectionCallback; closure: the door. */
