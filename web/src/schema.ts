@@ -787,7 +787,7 @@ export interface Configuration {
 		options?: unknown;
 		/** One child for many tasks, or one a task. */
 		mode?: 'persistent' | 'once';
-		/** Tasks that one worker runs at a time, told apart by their ids: mode persistent. */
+		/** Tasks that one worker runs at a time: of Http, URLs, modules made for it, and programs (mode persistent), which tell them apart by their ids. */
 		concurrency?: number;
 		/** Parts of the document that no log shows, as JSON pointers: /param/0/password. */
 		redact?: string[];
