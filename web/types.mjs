@@ -1,5 +1,5 @@
 // Makes the types of src/schema.ts from the API's description: npm run types [-- OPENAPI_JSON]. .ci/run makes them anew from
-// what the build describes, and compares.
+// what the build describes, and compares: types alone, so that a better sentence there makes nothing here old.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { pathToFileURL } from 'node:url';
 
@@ -38,23 +38,19 @@ function typeOf(schema, depth = 0) {
 	}));
 }
 
-function comment(text, depth) {
-	return text ? `${'\t'.repeat(depth)}/** ${text.replaceAll('*/', '* /')} */\n` : '';
-}
-
 function members(schema, depth) {
 	const needed = new Set(schema.required ?? []);
 	return Object.entries(schema.properties).map(([name, member]) =>
-		`${comment(member.description, depth)}${'\t'.repeat(depth)}${memberName(name)}${needed.has(name) ? '' : '?'}: ${typeOf(member, depth)};\n`).join('');
+		`${'\t'.repeat(depth)}${memberName(name)}${needed.has(name) ? '' : '?'}: ${typeOf(member, depth)};\n`).join('');
 }
 
 /** The words of an enum are a value as well: forms offer them. */
 function definition([name, schema]) {
 	if (schema.enum)
-		return `${comment(schema.description, 0)}export const ${name} = [${schema.enum.map(quoted).join(', ')}] as const;\nexport type ${name} = (typeof ${name})[number];\n`;
+		return `export const ${name} = [${schema.enum.map(quoted).join(', ')}] as const;\nexport type ${name} = (typeof ${name})[number];\n`;
 	if (schema.properties)
-		return `${comment(schema.description, 0)}export interface ${name} {\n${members(schema, 1)}}\n`;
-	return `${comment(schema.description, 0)}export type ${name} = ${typeOf(schema)};\n`;
+		return `export interface ${name} {\n${members(schema, 1)}}\n`;
+	return `export type ${name} = ${typeOf(schema)};\n`;
 }
 
 /** Of what is answered as JSON when all is well. */
@@ -68,7 +64,7 @@ function answerOf(operation) {
 function callType(method, path, operation) {
 	const query = operation.parameters.filter((one) => one.in === 'query').map((one) => quoted(one.name));
 	const body = operation.requestBody?.content['application/json'];
-	return `${comment(operation.summary, 1)}\t${quoted(`${method.toUpperCase()} ${path}`)}: { query: ${either(query) || 'never'}; `
+	return `\t${quoted(`${method.toUpperCase()} ${path}`)}: { query: ${either(query) || 'never'}; `
 		+ `body: ${body ? typeOf(body.schema, 1) : 'never'}; answer: ${answerOf(operation)} };\n`;
 }
 
