@@ -72,12 +72,13 @@ def test_a_replica_that_does_not_confirm_leaves_submissions_unacknowledged(muste
     master = redis_server()
     replica = replica_of(redis_server, master)
     m = muster(config(master))
-    before = m.submit("Demo", "noop", delay="1h")
+    until(lambda: m.post("/v1/tasks", {"class": "Demo", "method": "noop", "id": "before", "delay": "1h"}).status != 503,
+          what="the replica keeps up")
     replica.process.send_signal(signal.SIGSTOP)
     try:
         answer = refusal(m, "whether it was stored is not known", id="mine")
         assert answer.headers["Retry-After"] and "same id" in answer.json["detail"]
-        assert m.get(f"/v1/tasks/{before}").status == 200 and m.get("/readyz").status == 200
+        assert m.get("/v1/tasks/before").status == 200 and m.get("/readyz").status == 200
         until(lambda: m.get("/v1/tasks/mine").json.get("state") == "succeeded", what="workers go on")
     finally:
         replica.process.send_signal(signal.SIGCONT)
