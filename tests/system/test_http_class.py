@@ -80,6 +80,8 @@ AT_A_TIME = [1]
 def at_a_time(request):
     """Whatever holds of one transfer holds of each of several."""
     AT_A_TIME[0] = request.param
+    yield
+    AT_A_TIME[0] = 1  # for those who use http_config alone
 
 
 def http_config(handlers=(), **more):
