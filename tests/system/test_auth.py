@@ -138,7 +138,8 @@ def test_a_tied_token_sees_no_task_of_other_queues(guarded):
         m.kill_worker(0, task=mail)
         until(lambda: worker()["last_exit"]["task"] == mail)
         assert other not in [task["id"] for task in worker()["last_exit"]["recent"]]
-        assert [task["id"] for task in m.request("GET", "/v1/tasks", headers=tied).json["tasks"]] == [mail]
+        until(lambda: [task["id"] for task in m.request("GET", "/v1/tasks", headers=tied).json["tasks"]] == [mail],
+              what="it is listed, wherever it is moved to just then")
         heard = b""
         while mail.encode() not in heard or b"event: worker" not in heard:
             heard += stream.recv(65536)

@@ -128,7 +128,11 @@ def test_connections_of_one_address_are_bounded(muster):
     assert 1 <= len(good) <= 5
     for raw in opened:
         raw.close()
-    until(lambda: m.get("/healthz").status == 200)
+
+    def one_more():
+        with m.connect() as raw:
+            return served(raw)
+    until(one_more, what="there is room again")
 
 
 # ---- browsers ----
