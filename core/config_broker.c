@@ -246,7 +246,7 @@ static int parse(const char *url, struct config_broker *broker, struct error *er
 		return parse_sentinel(url + strlen(SENTINEL_SCHEME), broker, error);
 	if (has_prefix(url, TLS_SCHEME))
 		return error_set(error, -EINVAL,
-			"with rediss:// cannot be: the hiredis that musterd is built with has no TLS; put a tunnel "
+			"with rediss:// cannot be: musterd's way to Redis has no TLS; put a tunnel "
 			"(stunnel, a sidecar) before Redis and name its local end with redis:// or unix://");
 	return error_set(error, -EINVAL,
 		"must be embedded, redis://[user:pass@]host:port/db, unix:///path or "

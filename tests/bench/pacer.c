@@ -82,9 +82,12 @@ static int open_all(const char *target, const char *count)
 {
 	struct rlimit limit;
 	int poller = epoll_create1(EPOLL_CLOEXEC);
-	connection_count = atoi(count);
-	if (poller < 0 || connection_count < 1 || connection_count > CONNECTIONS_MAX)
+	char *end;
+	const long wanted = strtol(count, &end, 10);
+
+	if (poller < 0 || *end != '\0' || wanted < 1 || wanted > CONNECTIONS_MAX)
 		die("connections");
+	connection_count = (int)wanted;
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = limit.rlim_max;
 	setrlimit(RLIMIT_NOFILE, &limit);

@@ -343,7 +343,7 @@ def test_the_broker_may_be_away_meanwhile(many):
     all_run(m, ids)
     with PidFd(m.role("broker").pid) as broker:
         broker.send(signal.SIGSTOP)
-        time.sleep(2)
+        until(lambda: m.worker(0)["in_hand"] == 0, what="all have ended, and nobody can be told")
         broker.send(signal.SIGCONT)
     m.wait_ready()
     for id_ in ids:
