@@ -4,7 +4,8 @@
  * One ring of the last events serves all clients: a client is a place in the ring, so one that does not read costs nothing;
  * when the ring has overtaken it, its stream ends. Nothing is collected while nobody listens. What becomes of tasks is told
  * by the broker's scripts, for all nodes; what workers do is seen on the scoreboard, ten times a second, for this node: a
- * task that runs for less than that is not seen to be active. One thread. */
+ * task that runs for less than that is not seen to be active, and of what a task tells of its progress in that time the last
+ * is told. One thread. */
 #ifndef MUSTER_API_EVENTS_H
 #define MUSTER_API_EVENTS_H
 
@@ -19,7 +20,13 @@ struct link;
 
 enum { EVENTS_KEPT = 4096 };
 
-enum event_kind { EVENT_TASK, EVENT_WORKER, EVENT_DELETED /* tasks: how many of a queue */, EVENT_MISSED };
+enum event_kind {
+	EVENT_TASK,
+	EVENT_WORKER,
+	EVENT_PROGRESS, /* what a task that runs on this node tells of itself */
+	EVENT_DELETED,  /* tasks: how many of a queue */
+	EVENT_MISSED,
+};
 
 struct event {
 	char *text; /* owned: as it is sent */
@@ -28,6 +35,10 @@ struct event {
 	char queue[CONFIG_NAME_MAX + 1]; /* a task's; a worker's pool */
 	char class[TASK_NAME_MAX + 1];
 	char state[16];
+};
+
+struct events_seen { /* of a worker, at the last look */
+	uint32_t incarnation, serial, state, told;
 };
 
 struct events {
@@ -42,9 +53,8 @@ struct events {
 	char origin[24];                /* tells the numbers of this process from another's */
 	struct listener *first;         /* borrowed from their requests */
 	size_t task_listeners; /* of these, such as want to hear of tasks: only for them the broker is listened to */
-	struct {
-		uint32_t incarnation, serial, state;
-	} seen[SCOREBOARD_ROWS];
+	size_t progress_listeners; /* such as want to hear of progress */
+	struct events_seen seen[SCOREBOARD_ROWS];
 	int64_t look_at_mono_ns, listen_at_mono_ns, subscribe_at_mono_ns, second_at_mono_ns, wake_at_mono_ns;
 };
 

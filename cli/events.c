@@ -25,12 +25,16 @@ static void print_event(const struct call *call, const char *type, json_t *data)
 {
 	const struct terminal *terminal = &call->terminal;
 	const char *state = view_string(data, "state"), *at = view_string(data, "at");
-	const json_t *error = json_object_get(data, "error");
+	const json_t *error = json_object_get(data, "error"), *progress = json_object_get(data, "progress");
 	char text[1024];
 
 	if (strcmp(type, "task") == 0)
 		(void)snprintf(text, sizeof text, "task %s %s.%s queue %s", view_string(data, "id"),
 			view_string(data, "class"), view_string(data, "method"), view_string(data, "queue"));
+	else if (strcmp(type, "progress") == 0)
+		(void)snprintf(text, sizeof text, "task %s %s.%s queue %s %lld %% %s", view_string(data, "id"),
+			view_string(data, "class"), view_string(data, "method"), view_string(data, "queue"),
+			(long long)view_integer(progress, "percent"), view_string(progress, "note"));
 	else if (strcmp(type, "worker") == 0)
 		(void)snprintf(text, sizeof text, "worker %s/%lld pid %lld", view_string(data, "pool"),
 			(long long)view_integer(data, "slot"), (long long)view_integer(data, "pid"));

@@ -69,7 +69,7 @@ const struct option_row option_rows[OPTIONS] = {
 	FLAG(OPTION_FORCE, "force", 0, "End a running one at once"),
 	FLAG(OPTION_FOLLOW, "follow", 'f', "Go on with what comes"),
 	WORD(OPTION_POOL, "pool", "POOL", "Of this pool"),
-	WORD(OPTION_TYPE, "type", "TYPE", "Events of this type: task or worker"),
+	WORD(OPTION_TYPE, "type", "TYPE", "Events of this type: task, worker or progress"),
 	SPAN(OPTION_WARN_AGE, "warn-age", "Warn when a task has waited so long"),
 	SPAN(OPTION_CRITICAL_AGE, "critical-age", "Critical when a task has waited so long"),
 	[OPTION_WARN_DEAD] = {"warn-dead", 0, OPTION_INTEGER, "N", 1, 10000000, "Warn when so many tasks are dead"},

@@ -29,7 +29,7 @@
 #include <sys/types.h>
 
 enum {
-	SCOREBOARD_LAYOUT = 7,
+	SCOREBOARD_LAYOUT = 8,
 	SCOREBOARD_ROWS = 4096,
 	SCOREBOARD_BATCH = CONFIG_CONCURRENCY_MAX, /* most tasks in one lease */
 	SCOREBOARD_OUTBOX = 128 * 1024,            /* bytes of outcomes in one batch */
@@ -207,6 +207,7 @@ struct scoreboard_current { /* text for display, under `sequence`: odd while bei
 	int32_t queue;                   /* the task's */
 	uint32_t serial;                 /* the area's, as it was with this task */
 	int32_t progress;                /* percent, -1: none */
+	uint32_t told;                   /* the area's, as it was raised to by the last progress of this text */
 	int64_t started_ms;              /* wall; 0: no task in hand */
 	_Atomic int64_t started_mono_ns; /* also read without the sequence, by the second thread */
 };
@@ -234,6 +235,8 @@ struct scoreboard_area { /* writer: the process in the row (the supervisor reset
 	alignas(64) _Atomic int32_t child;
 	/* 1: it runs several tasks at a time, those in `several`, at their positions in the outbox; `current` is none. */
 	_Atomic uint32_t runs_several;
+	/* How often its tasks have told their progress, over all incarnations; raised when the text has it. */
+	_Atomic uint32_t told;
 	struct scoreboard_current current;
 	char reason[SCOREBOARD_REASON_MAX]; /* why it gives up (exit 78), for last_exit and /v1/workers */
 	/* never reset: */

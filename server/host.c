@@ -49,11 +49,14 @@ void host_end_text(struct scoreboard_current *text)
 static void host_progress(void *context, int percent, const char *note)
 {
 	const struct run *run = context;
+	const uint32_t told = run->worker->area->told + 1;
 
 	host_begin_text(run->text);
+	run->text->told = told;
 	run->text->progress = percent < 0 ? 0 : percent > 100 ? 100 : percent;
 	(void)snprintf(run->text->note, sizeof run->text->note, "%s", note ? note : "");
 	host_end_text(run->text);
+	run->worker->area->told = told;
 	task_log_turn(run->worker);
 }
 

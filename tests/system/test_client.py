@@ -462,6 +462,21 @@ def test_events_are_shown_as_they_happen(m, run):
     assert done.code == 0, done
 
 
+def test_progress_is_shown_as_it_happens(m, run):
+    process = run.start("events", "--type", "progress", "--limit", "1", "--for", "60s")
+    try:
+        def heard():
+            m.submit("Demo", "work", 300)
+            return process.poll() is not None
+        until(heard, what="an event has come")
+        out, _ = process.communicate(timeout=60)
+        assert process.returncode == 0 and b"Demo.work queue default" in out and b" % " in out, out
+    finally:
+        if process.poll() is None:
+            process.kill()
+            process.communicate()
+
+
 def test_events_go_on_when_the_server_was_away(m, run):
     process = run.start("events", "--type", "task", "--state", "succeeded", "--json", "--limit", "40", "--for", "120s")
     try:

@@ -12,6 +12,7 @@ import time
 import pytest
 
 from harness import REPO, PidFd, bound, run_musterd, until
+from test_events import Stream
 
 PYTHON = r'''
 import asyncio, os, sys, time
@@ -128,6 +129,15 @@ def test_ten_tasks_at_a_time_in_one_worker(many, language):
     assert took < bound(1.0), "they ran one after the other"
     assert warm(m) == pid and m.worker(0)["restarts"] == 0
     assert m.worker(0)["tasks"]["succeeded"] == 12
+
+
+def test_progress_of_each_is_an_event(many):
+    m = many(concurrency=5)
+    warm(m)
+    with Stream(m, "?type=progress") as stream:
+        words = {m.submit("Many", "talks", word): word for word in ("one", "two", "three", "four", "five")}
+        told = [stream.next()[1] for _ in words]
+        assert {data["id"]: data["progress"] for data in told} == {id_: {"percent": 40, "note": word} for id_, word in words.items()}
 
 
 def test_no_more_than_that_many_run_at_a_time(many):

@@ -108,6 +108,56 @@ def test_a_worker_s_death_and_its_successor(muster):
         assert (new["pool"], new["slot"], new["incarnation"]) == ("default", 0, 2) and new["node"]
 
 
+def percents_of(stream, id_):
+    """What the stream tells of this task's progress, until it has ended."""
+    percents = []
+    while True:
+        type_, data, _ = stream.until(lambda _, data: data.get("id") == id_)
+        if type_ == "progress":
+            assert data["state"] == "active"
+            percents.append(data["progress"]["percent"])
+        elif data["state"] == "succeeded":
+            return percents
+
+
+def test_a_task_s_progress(muster):
+    m = muster(ONE)
+    with Stream(m) as stream, Stream(m, "?type=task") as states:
+        id_ = m.submit("Demo", "work", 1000)
+        percents = percents_of(stream, id_)
+        assert len(percents) >= 2 and percents == sorted(set(percents)), "each once, as it goes on"
+        assert len(percents) <= 12 * SLOW, "no more than one in each look"
+        assert states_of(states, id_, "succeeded") == ["pending", "active", "succeeded"], "progress is no state"
+        silent = m.submit("Demo", "sleep", 300)
+        assert percents_of(stream, silent) == [], "of one that tells none"
+
+
+def test_what_an_event_of_progress_shows(muster, tmp_path):
+    child = 'read line; echo "{\\"progress\\": 40, \\"note\\": \\"almost half\\"}"; sleep 0.5; echo "{\\"ok\\": null}"'
+    handlers = [{"class": "Half", "exec": ["/bin/sh", "-c", f"while true; do {child}; done"], "redact": ["/progress/note"]}, {"class": "Demo", "module": "demo.so"}]
+    m = muster({**ONE, "handlers": handlers})
+    with Stream(m, "?type=progress") as stream, Stream(m, "?type=progress&class=Demo&queue=default") as demo, Stream(m, "?type=progress&queue=mail") as mail:
+        id_ = m.submit("Half", "go", queue="mail")
+        type_, data, number = stream.next()
+        assert type_ == "progress" and number
+        assert (data["id"], data["queue"], data["class"], data["method"], data["state"]) == (id_, "mail", "Half", "go", "active")
+        assert data["worker"].endswith("/default/0") and data["at"].endswith("Z") and data["started_at"].endswith("Z")
+        assert data["progress"] == {"percent": 40, "note": "[redacted]"}
+        assert mail.next()[1]["id"] == id_
+        m.wait_task(id_)
+        other = m.submit("Demo", "work", 300)
+        assert demo.next()[1]["id"] == other
+
+
+def test_progress_alone_needs_no_broker(muster, redis_server):
+    server = redis_server()
+    m = muster({**ONE, "broker": server.url()})
+    with Stream(m, "?type=progress") as stream:
+        id_ = m.submit("Demo", "work", 400)
+        assert stream.next()[1]["id"] == id_
+        assert not server.client().exists("{muster}:listened")
+
+
 @pytest.mark.parametrize("query, told", [("?queue=mail", ["b"]), ("?class=Demo&queue=default", ["a"]), ("?class=Nobody", ["c"]), ("?state=succeeded", ["a", "b"])])
 def test_filters(muster, query, told):
     m = muster(ONE)

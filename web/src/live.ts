@@ -210,7 +210,7 @@ function hear(blocks: string[]): void {
 			for (const hearer of happening ? hearers : [])
 				hearer(happening!);
 		}
-	if (pending === 0)
+	if (pending === 0 && blocks.some((block) => !block.includes('\nevent: progress\n')))
 		pending = window.setTimeout(() => { pending = 0; void ask(); }, soon());
 }
 

@@ -95,7 +95,12 @@ export function TaskPage({ id }: { id: string }) {
 		const timer = setInterval(() => document.hidden || look(), 1000);
 		return () => clearInterval(timer);
 	}, [id]);
-	useHappenings(({ event, data }) => { if (event === 'task' && data.id === id) void look(); }, [id]);
+	useHappenings(({ event, data }) => {
+		if (event === 'task' && data.id === id)
+			void look();
+		else if (event === 'progress' && data.id === id)
+			setTask((shown) => shown && { ...shown, progress: data.progress as Task['progress'] });
+	}, [id]);
 	if (fault?.status === 404)
 		return <><h1>Task {id}</h1><p class="empty">{fault.message}. Ended tasks are kept as long as their queue's retention says. <a href="#/tasks">All tasks</a></p></>;
 	if (!task)
