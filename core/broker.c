@@ -54,6 +54,8 @@ void broker_disconnect(struct broker *broker)
 	broker->received_count = 0;
 	broker->waiting = WAITING_FOR_NOTHING;
 	broker->power = POWER_UNKNOWN;
+	broker->asked_count = 0;
+	broker->asked_answered = false;
 	if (broker->redis)
 		redisFree(broker->redis);
 	broker->redis = NULL;
@@ -268,6 +270,23 @@ static bool read_password_anew(struct broker *broker, struct error *error)
 
 /* ---- connecting ---- */
 
+void broker_set_aside(struct broker *broker, struct broker_aside *ret_aside)
+{
+	ret_aside->request = broker->request;
+	ret_aside->command_count = broker->command_count;
+	memcpy(ret_aside->commands, broker->commands, sizeof broker->commands);
+	buffer_init(&broker->request, GREETING_MAX);
+	broker->command_count = 0;
+}
+
+void broker_put_back(struct broker *broker, const struct broker_aside *aside)
+{
+	buffer_fini(&broker->request);
+	broker->request = aside->request;
+	broker->command_count = aside->command_count;
+	memcpy(broker->commands, aside->commands, sizeof broker->commands);
+}
+
 static int reach_and_greet(struct broker *broker, int64_t until_mono_ns, struct error *error)
 {
 	bool again = true;
@@ -287,19 +306,14 @@ static int reach_and_greet(struct broker *broker, int64_t until_mono_ns, struct 
 
 int broker_connect(struct broker *broker, int64_t until_mono_ns, struct error *error)
 {
+	broker_doubt_asked(broker);
 	if (broker->redis)
 		return 0;
 	/* A request that is to be said again elsewhere must outlive the greeting. */
-	struct buffer request = broker->request;
-	struct broker_command commands[BROKER_COMMANDS_MAX];
-	size_t command_count = broker->command_count;
-	memcpy(commands, broker->commands, sizeof commands);
-	buffer_init(&broker->request, GREETING_MAX);
+	struct broker_aside aside;
+	broker_set_aside(broker, &aside);
 	int status = reach_and_greet(broker, until_mono_ns, error);
-	buffer_fini(&broker->request);
-	broker->request = request;
-	broker->command_count = command_count;
-	memcpy(broker->commands, commands, sizeof commands);
+	broker_put_back(broker, &aside);
 	return status;
 }
 

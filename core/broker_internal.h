@@ -76,10 +76,13 @@ struct broker {
 	size_t list_count;                   /* queues that have a plain list in the broker's own database */
 	char *password;                      /* owned: read anew from its file; NULL: the configuration's holds */
 
-	enum broker_power power;   /* of this connection's Redis */
-	struct broker_place place; /* where it is now, as the sentinels or a cluster say */
-	bool moved;                /* a reply has just named that place: say the same there */
-	size_t next;               /* of the places that may know: which one to begin with */
+	enum broker_power power;    /* of this connection's Redis */
+	struct broker_place place;  /* where it is now, as the sentinels or a cluster say */
+	int64_t asks_until_mono_ns; /* our slot is on its way to that place, which wants ASKING; 0: it is not */
+	size_t asked_count;         /* commands sent behind an ASKING whose replies are still to come */
+	bool asked_answered;        /* of the next of them, ASKING's own reply has been received */
+	bool moved;                 /* a reply has just named that place: say the same there */
+	size_t next;                /* of the places that may know: which one to begin with */
 	bool sentinels_want_password;
 	struct broker_place learned[BROKER_LEARNED_MAX]; /* nodes of the cluster */
 	size_t learned_count;
@@ -97,6 +100,13 @@ struct broker {
 	redisReply *received[BROKER_COMMANDS_MAX];
 	size_t received_count;
 	redisReply *announcement; /* what broker_next has lent */
+};
+
+/* A request that is being made, while another one is made and answered. */
+struct broker_aside {
+	struct buffer request;
+	struct broker_command commands[BROKER_COMMANDS_MAX];
+	size_t command_count;
 };
 
 /* ---- broker_request.c: requests ---- */
@@ -183,8 +193,20 @@ void broker_doubt(struct broker *broker);
 /* AUTH, in the request that is being made, if there is a password. */
 void broker_append_auth(struct broker *broker);
 
+/* ---- broker_cluster.c ---- */
+
 /* The text behind "MOVED": `slot host:port`; an empty host is where we are connected to. Returns 0 or -EINVAL. */
 int broker_follow(struct broker *broker, const char *text);
+
+/* The same of "ASK", on the connection that said it. While a slot moves, key by key, either node would take for missing
+ * what the other has, so we go to where it is moving to only when the node that gives it away has none of its keys left:
+ * it makes none anew. From then on commands are preceded by ASKING. Returns 0, -EAGAIN when some are left, or -EINVAL. */
+int broker_follow_asked(struct broker *broker, const char *text);
+
+/* That was a while ago: ask again, for the move may have been called off. Closes the connection then. */
+void broker_doubt_asked(struct broker *broker);
+
+void broker_forget_place(struct broker *broker);
 
 /* In a cluster all plain lists must lie in the slot of our keys: BROKER_UNFIT names the first that does not. */
 int broker_check_slots(const struct broker *broker, const char *place, struct error *error);
@@ -203,6 +225,10 @@ bool broker_append_copy(struct broker *broker, int64_t until_mono_ns);
 int broker_check_copy(struct broker *broker, const redisReply *copied, struct error *error);
 
 /* ---- broker.c ---- */
+
+/* Begins a small one, on the connection as it is. */
+void broker_set_aside(struct broker *broker, struct broker_aside *ret_aside);
+void broker_put_back(struct broker *broker, const struct broker_aside *aside);
 
 /* Where the broker is, for people: never with a password. */
 void broker_describe(const struct broker *broker, char *text, size_t size);

@@ -4,9 +4,9 @@
 #include <stddef.h>
 #include <string.h>
 
-/* What a caller does. AGAIN: the same call, at once, where the reply says. WAIT: the same call (a turn with the same
+/* What a caller does. AGAIN: the same call, at once, where the reply says. ASKED: so, if nothing is left here. WAIT: the same call (a turn with the same
  * sequence) after a pause, on a new connection. KEEP: so, but the connection is good. STOP: this caller is done. */
-enum then { AGAIN, WAIT, KEEP, STOP };
+enum then { AGAIN, ASKED, WAIT, KEEP, STOP };
 
 /* What Redis says → what it means. By the first word; the longer sentences that share a word with others come first.
  * NOSCRIPT is here for calls that lost a script again and again while they put it back. */
@@ -33,10 +33,9 @@ static const struct meaning {
 	{"ERR max number of clients reached", BROKER_AWAY, WAIT},
 	/* clusters */
 	{"MOVED", BROKER_AWAY, AGAIN},
-	/* Our slot is on its way to another node, key by key. Who followed there now would find a part of our keys and make
-	 * the missing ones anew; MOVED will follow. No key is named like the namespace alone, which scripts declare: so
-	 * they all get this reply, from the first key moved to the last, and none runs on half of the keys. */
-	{"ASK", BROKER_AWAY, WAIT},
+	/* Our slot is on its way to another node, key by key. No key is named like the namespace alone, which scripts declare:
+	 * so at the node that gives it away they all get this reply, and none runs on half of the keys. */
+	{"ASK", BROKER_AWAY, ASKED},
 	{"TRYAGAIN", BROKER_AWAY, WAIT},
 	{"CLUSTERDOWN", BROKER_AWAY, WAIT},
 	/* who are you */
@@ -86,9 +85,12 @@ int broker_refuse(struct broker *broker, const redisReply *reply, struct error *
 	broker_describe(broker, place, sizeof place);
 	(void)error_set(error, meaning->code, "the broker at %s says: %s", place, /* the code is returned below */
 		quotes_password(broker, reply->str) ? "(a sentence with the password in it)" : reply->str);
+	const char *behind = reply->str + strlen(meaning->words);
 	if (meaning->then == AGAIN)
-		broker->moved = broker_follow(broker, reply->str + strlen(meaning->words)) == 0;
-	if (meaning->then == AGAIN || meaning->then == WAIT)
+		broker->moved = broker_follow(broker, behind) == 0;
+	if (meaning->then == ASKED)
+		broker->moved = broker_follow_asked(broker, behind) == 0;
+	if (meaning->then == AGAIN || meaning->then == ASKED || meaning->then == WAIT)
 		broker_disconnect(broker);
 	return meaning->code;
 }

@@ -17,6 +17,7 @@ enum {
 	SCRIPT_TEXT_MAX = 64 << 10,
 	RELOADS_MAX = 3, /* times that one call puts lost scripts back */
 	MOVES_MAX = 3,   /* times that one call follows a cluster's word */
+	REST_MS = 20,    /* instead of a wait that cannot be */
 };
 
 /* ---- requests ---- */
@@ -183,7 +184,7 @@ int broker_miss(struct broker *broker, struct error *error)
 	return broker_lose(broker, "did not answer in time", error);
 }
 
-static int parse_reply(struct broker *broker, redisReply **ret_reply, struct error *error)
+static int parse_any_reply(struct broker *broker, redisReply **ret_reply, struct error *error)
 {
 	void *reply = NULL;
 	if (redisGetReplyFromReader(broker->redis, &reply) != REDIS_OK)
@@ -192,6 +193,24 @@ static int parse_reply(struct broker *broker, redisReply **ret_reply, struct err
 		return 0;
 	*ret_reply = reply;
 	return 1;
+}
+
+/* Those of ASKING are passed over: what became of it, the reply behind it says. */
+static int parse_reply(struct broker *broker, redisReply **ret_reply, struct error *error)
+{
+	if (broker->asked_count > 0 && !broker->asked_answered) {
+		_cleanup_(broker_reply_free) redisReply *reply = NULL;
+		int status = parse_any_reply(broker, &reply, error);
+		if (status <= 0)
+			return status;
+		broker->asked_answered = true;
+	}
+	int status = parse_any_reply(broker, ret_reply, error);
+	if (status > 0 && broker->asked_count > 0) {
+		broker->asked_count--;
+		broker->asked_answered = false;
+	}
+	return status;
 }
 
 static int receive(
@@ -227,9 +246,24 @@ int broker_receive_arrived(struct broker *broker, redisReply **ret_reply, struct
 
 /* ---- calls ---- */
 
-static const redisReply *find_error(redisReply *const *replies, size_t count)
+/* A node that is being given our slot refuses to wait for several keys as long as one of them is missing. What stands
+ * behind the wait was done nevertheless. */
+static bool is_no_wait(
+	const struct broker *broker, const struct broker_patience *patience, const redisReply *first_reply)
 {
-	for (size_t i = 0; i < count; i++)
+	return broker->asks_until_mono_ns > 0 && patience->blocks && broker->command_count > 1 &&
+	       first_reply->type == REDIS_REPLY_ERROR && strncmp(first_reply->str, "TRYAGAIN", 8) == 0;
+}
+
+static void rest(const struct broker_patience *patience)
+{
+	struct pollfd entry = {.fd = patience->stop_fd, .events = POLLIN};
+	(void)io_poll(&entry, 1, clock_mono_after(REST_MS)); /* told to stop or not: the call is done */
+}
+
+static const redisReply *find_error(redisReply *const *replies, size_t first, size_t count)
+{
+	for (size_t i = first; i < count; i++)
 		if (replies[i]->type == REDIS_REPLY_ERROR)
 			return replies[i];
 	return NULL;
@@ -298,8 +332,26 @@ static size_t find_lost_script(redisReply *const *replies, size_t count)
 	return count;
 }
 
+/* Each command behind an ASKING of its own. */
+static int send_asking(struct broker *broker, size_t first, int64_t until_mono_ns, struct error *error)
+{
+	static const char asking[] = "*1\r\n$6\r\nASKING\r\n";
+	int status = 0;
+	for (size_t i = first; i < broker->command_count && status == 0; i++) {
+		size_t start = broker->commands[i].start;
+		size_t end = i + 1 < broker->command_count ? broker->commands[i + 1].start : broker->request.length;
+		status = send_bytes(broker, asking, sizeof asking - 1, until_mono_ns, error);
+		if (status == 0)
+			status = send_bytes(broker, broker->request.data + start, end - start, until_mono_ns, error);
+		broker->asked_count += status == 0;
+	}
+	return status;
+}
+
 static int send_request(struct broker *broker, size_t first, int64_t until_mono_ns, struct error *error)
 {
+	if (broker->asks_until_mono_ns > 0)
+		return send_asking(broker, first, until_mono_ns, error);
 	size_t start = broker->commands[first].start;
 	return send_bytes(broker, broker->request.data + start, broker->request.length - start, until_mono_ns, error);
 }
@@ -388,7 +440,10 @@ int broker_run_here(
 	int status = broker_exchange(broker, patience, replies, error);
 	if (status < 0)
 		return status;
-	const redisReply *refusal = find_error(replies, count);
+	bool no_wait = is_no_wait(broker, patience, replies[0]);
+	if (no_wait)
+		rest(patience);
+	const redisReply *refusal = find_error(replies, no_wait ? 1 : 0, count);
 	if (refusal) {
 		status = broker_refuse(broker, refusal, error);
 		free_replies(replies, 0, count);

@@ -1,16 +1,16 @@
 # core: what everything else stands on. No process, no log line, no exit in here.
 noinst_LIBRARIES += libcore.a
-libcore_a_SOURCES = core/backoff.c core/broker.c core/broker_bulk.c core/broker_callback.c core/broker_log.c core/broker_news.c \
-	core/broker_power.c core/broker_reach.c core/broker_reply.c core/broker_request.c core/broker_saved.c \
-	core/broker_scheduler.c core/broker_script.c core/broker_settings.c core/broker_tasks.c core/broker_wait.c \
-	core/broker_worker.c core/buffer.c core/certificate.c core/clock.c core/config.c core/config_auth.c \
-	core/config_broker.c core/config_http.c core/config_places.c core/config_program.c core/config_queues.c \
-	core/config_reload.c core/config_table.c core/config_table_access.c core/config_table_pools.c \
-	core/config_table_queues.c core/config_yaml.c core/control.c core/digest.c core/document.c core/error.c \
-	core/exec_child.c core/exec_message.c core/exec_order.c core/handler.c core/handler_check.c \
-	core/handler_exec.c core/handler_exec_several.c core/handler_module.c core/handler_module_calls.c \
-	core/handler_once.c core/id.c core/io.c core/lines.c core/log.c core/node.c core/program.c \
-	core/queue_settings.c core/redact.c core/schema.c core/schema_describe.c core/schema_dump.c \
+libcore_a_SOURCES = core/backoff.c core/broker.c core/broker_bulk.c core/broker_callback.c core/broker_cluster.c core/broker_log.c \
+	core/broker_news.c core/broker_power.c core/broker_reach.c core/broker_reply.c core/broker_request.c \
+	core/broker_saved.c core/broker_scheduler.c core/broker_script.c core/broker_settings.c core/broker_tasks.c \
+	core/broker_wait.c core/broker_worker.c core/buffer.c core/certificate.c core/clock.c core/config.c \
+	core/config_auth.c core/config_broker.c core/config_http.c core/config_places.c core/config_program.c \
+	core/config_queues.c core/config_reload.c core/config_table.c core/config_table_access.c \
+	core/config_table_pools.c core/config_table_queues.c core/config_yaml.c core/control.c core/digest.c \
+	core/document.c core/error.c core/exec_child.c core/exec_message.c core/exec_order.c core/handler.c \
+	core/handler_check.c core/handler_exec.c core/handler_exec_several.c core/handler_module.c \
+	core/handler_module_calls.c core/handler_once.c core/id.c core/io.c core/lines.c core/log.c core/node.c \
+	core/program.c core/queue_settings.c core/redact.c core/schema.c core/schema_describe.c core/schema_dump.c \
 	core/schema_fault.c core/scoreboard.c core/secrets.c core/task.c core/task_filter.c core/task_line.c \
 	core/task_order.c core/task_record.c core/task_submission.c core/task_view.c core/units.c core/utf8.c \
 	core/backoff.h core/broker.h core/broker_internal.h core/buffer.h core/certificate.h core/clock.h \

@@ -287,9 +287,9 @@ local function settle(slot, lease, outcomes, lists, now)
 	local count = { settled = 0, ended = 0, returned = 0 }
 	local runs, tails, touched = {}, {}, {}
 	local ended = { S = {}, D = {}, C = {} }
-	local unusual = redis.call('EXISTS', CANCELS, WATCHED, LIMITED) > 0
-	local cancels = unusual and redis.call('EXISTS', CANCELS) == 1
-	local watched = unusual and redis.call('EXISTS', WATCHED) == 1
+	-- one by one: of several keys, a cluster's node that is being given our slot refuses to speak when one is missing
+	local cancels = redis.call('EXISTS', CANCELS) == 1
+	local watched = redis.call('EXISTS', WATCHED) == 1
 	local news = is_listened_to() and {}
 
 	for i, element in ipairs(lease.elements) do
@@ -348,7 +348,7 @@ local function settle(slot, lease, outcomes, lists, now)
 		push_tail(line, lists[line], elements)
 	end
 	push_head(back.elements, back.lines)
-	if unusual and redis.call('EXISTS', LIMITED) == 1 then
+	if redis.call('EXISTS', LIMITED) == 1 then
 		free_holder(slot, lease, kept, touched)
 	end
 	for queue in pairs(touched) do

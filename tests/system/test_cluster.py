@@ -56,19 +56,28 @@ class Cluster:
     def masters(self):
         return [node for node in self.living() if self.ask("ROLE", node=node).startswith("master")]
 
-    def move_slot(self, source, target, pause=None):
-        """What redis-cli --cluster reshard does, key by key."""
-        slot, ids = self.slot(), {node: self.id(node) for node in (source, target)}
-        self.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", ids[source], node=target)
-        self.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", ids[target], node=source)
-        first = True
+    def begin_move(self, source, target):
+        slot = self.slot()
+        self.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", self.id(source), node=target)
+        self.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", self.id(target), node=source)
+
+    def move_keys(self, source, target, pause=None):
+        slot = self.slot()
         while key := self.ask("CLUSTER", "GETKEYSINSLOT", slot, 1, node=source):
             self.ask("MIGRATE", "127.0.0.1", target.port, key, 0, 5000, node=source)
-            if first and pause:
+            if pause:
                 pause()
-            first = False
-        for node in (target, source, *(other for other in self.masters() if other not in ids)):
-            self.ask("CLUSTER", "SETSLOT", slot, "NODE", ids[target], node=node)
+            pause = None
+
+    def end_move(self, source, target):
+        for node in (target, source, *(other for other in self.masters() if other not in (source, target))):
+            self.ask("CLUSTER", "SETSLOT", self.slot(), "NODE", self.id(target), node=node)
+
+    def move_slot(self, source, target, pause=None):
+        """What redis-cli --cluster reshard does, key by key."""
+        self.begin_move(source, target)
+        self.move_keys(source, target, pause)
+        self.end_move(source, target)
 
 
 @pytest.fixture
@@ -120,6 +129,52 @@ def test_a_slot_that_moves_under_load_is_followed(muster, cluster):
         load.goes_on(200)
     load.assert_each_ran_once()
     assert pids(m) == before
+
+
+THREE_QUEUES = {"queues": [{"name": "mail"}, {"name": "jobs", "list": "{muster}-jobs"}], "pools": [
+    {"name": "default", "workers": 3, "queues": {"default": 2, "mail": 1, "jobs": 1}, "heartbeat_timeout": "1s"}]}
+
+
+def test_a_slot_whose_keys_have_all_moved_is_served_where_they_are(muster, cluster):
+    """The move is not ended: the one node says ASK, the other wants ASKING, and a wait for several keys is refused there."""
+    whole = cluster()
+    source, target = whole.owner(), whole.bystander()
+    m = muster({**FOUR, "broker": url(source)})
+    before = pids(m)
+    with Load(m) as load:
+        load.goes_on()
+        whole.begin_move(source, target)
+        whole.move_keys(source, target, lambda: until(lambda: load.refused[503] > 0, 10))
+        load.goes_on(500)
+        seen = load.acknowledged[-1]
+        until(lambda: m.task(seen)["state"] == "succeeded")
+        assert m.get("/readyz").status == 200
+        m.post("/v1/workers/default/0/restart")
+        until(lambda: m.worker(0)["pid"] not in (None, before[0]), 20, "a new worker, which has no connection yet")
+        load.goes_on(200)
+        whole.end_move(source, target)
+        load.goes_on(200)
+        assert redis.Redis(host="127.0.0.1", port=target.port).exists(m.key("tasks"))
+    load.assert_each_ran_once()
+    assert pids(m)[1:] == before[1:]
+
+
+def test_idle_workers_take_what_comes_while_their_slot_is_half_moved(muster, cluster):
+    whole = cluster()
+    source, target = whole.owner(), whole.bystander()
+    m = muster({**THREE_QUEUES, "broker": url(source)})
+    whole.begin_move(source, target)
+    whole.move_keys(source, target)
+    until(lambda: m.post("/v1/tasks", {"class": "Demo", "method": "noop"}).status == 201, 10)
+    for queue in ("default", "mail") * 5:
+        assert m.run("Demo", "add", 1, 2, queue=queue)["result"] == 3
+    assert m.run("Demo", "add", 1, 2, delay="200ms")["result"] == 3
+    whole.ask("-c", "LPUSH", "{muster}-jobs", '{"class": "Demo", "method": "noop"}', node=source)
+    until(lambda: m.queue("jobs")["succeeded_total"] == 1)
+    assert m.get("/readyz").status == 200
+    whole.end_move(source, target)
+    assert m.run("Demo", "add", 1, 2, queue="mail")["result"] == 3
+    assert not [row for row in m.workers() if row["restarts"] > 0]
 
 
 def test_a_fail_over_is_followed(muster, cluster):
