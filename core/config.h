@@ -172,6 +172,7 @@ struct config {
 	struct {
 		struct schema_strings allow;     /* hosts and networks inside that the class Http may reach */
 		json_t *secrets;                 /* an object, name → absolute path of a file; NULL: none */
+		char *ca_file;                   /* absolute; NULL: the system's certificates alone */
 		struct schema_strings origins;   /* "https://host[:port]" */
 		int64_t requests_per_second;     /* of one address; SCHEMA_NONE: any number */
 		int64_t connections_per_address; /* SCHEMA_NONE: see http.c */

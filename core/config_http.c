@@ -100,17 +100,27 @@ static void check_secrets(struct config_context *context)
 	}
 }
 
-/* {allow, secrets}: what the module sees of this section. */
+static void check_ca_file(struct config_context *context)
+{
+	char **path = &context->config->http.ca_file;
+
+	config_make_absolute(context, path);
+	if (*path != NULL && access(*path, F_OK) < 0)
+		schema_fault(context->faults, "/http/ca_file", "\"ca_file\": %.256s: %s", *path, strerror(errno));
+}
+
+/* {allow, secrets, ca_file}: what the module sees of this section. */
 static json_t *options_of(const struct config *config)
 {
 	json_t *allow = json_array();
 
 	for (size_t i = 0; i < config->http.allow.count; i++)
 		(void)json_array_append_new(allow, json_string(config->http.allow.items[i]));
-	return json_pack("{s:o, s:O?}", "allow", allow, "secrets", config->http.secrets);
+	return json_pack(
+		"{s:o, s:O?, s:s?}", "allow", allow, "secrets", config->http.secrets, "ca_file", config->http.ca_file);
 }
 
-/* {allow, url, secret_file, max_bytes}: what the module sees of a handler that is a URL. */
+/* {allow, ca_file, url, secret_file, max_bytes}: what the module sees of a handler that is a URL. */
 static json_t *caller_options_of(const struct config *config, const struct config_handler *handler)
 {
 	json_t *options = options_of(config);
@@ -194,6 +204,7 @@ void config_check_http(struct config_context *context)
 
 	check_allow(context);
 	check_secrets(context);
+	check_ca_file(context);
 	for (size_t i = 0; i < config->handler_count; i++)
 		if (strcmp(config->handlers[i].class, class) == 0) {
 			give_module(context, &config->handlers[i]);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/socket.h>
 
 enum {
@@ -117,6 +118,16 @@ void http_transfer_free(struct http_transfer *transfer)
 	free(transfer);
 }
 
+/* Of many transfers to one host the first makes the connection, and the others wait until it is known whether they can share
+ * it; a server without TLS is spoken to in HTTP/1.1, one transfer a connection, and nobody waits. */
+static void set_up_encryption(CURL *easy, const char *url, const json_t *ca_file)
+{
+	(void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	(void)curl_easy_setopt(easy, CURLOPT_PIPEWAIT, strncasecmp(url, "https:", 6) == 0 ? 1L : 0L);
+	if (json_is_string(ca_file)) /* beside the folder that libcurl was built with */
+		(void)curl_easy_setopt(easy, CURLOPT_CAINFO, json_string_value(ca_file));
+}
+
 static void set_up(struct http_transfer *transfer, const char *url, const struct http_options *options)
 {
 	CURL *easy = transfer->easy;
@@ -127,7 +138,7 @@ static void set_up(struct http_transfer *transfer, const char *url, const struct
 	(void)curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
 	(void)curl_easy_setopt(easy, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
 	(void)curl_easy_setopt(easy, CURLOPT_PROXY, "");
-	(void)curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+	set_up_encryption(easy, url, json_object_get(muster_options(transfer->task), "ca_file"));
 	(void)curl_easy_setopt(easy, CURLOPT_USERAGENT, "muster");
 	(void)curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "");
 	(void)curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);

@@ -198,7 +198,7 @@ EXTRA_DIST += tests/lua/test_change.py tests/system/test_one_task.py tests/syste
 EXTRA_DIST += tests/lua/test_many.py tests/lua/test_pause.py tests/system/test_bulk.py tests/system/test_lists.py \
 	tests/system/test_pause.py
 
-EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/children/talker.py tests/system/test_task_log.py tests/system/test_callback.py tests/system/test_redact.py tests/system/test_versions.py tests/children/feeder.py tests/system/test_run_option.py tests/system/test_services.py tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
+EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/children/talker.py tests/children/http2.mjs tests/system/test_http2.py tests/system/test_task_log.py tests/system/test_callback.py tests/system/test_redact.py tests/system/test_versions.py tests/children/feeder.py tests/system/test_run_option.py tests/system/test_services.py tests/lua/conftest.py tests/lua/scripts.py tests/lua/test_cancel.py \
 	tests/lua/test_carry.py tests/lua/test_depths.py tests/lua/test_due.py tests/lua/test_interleavings.py \
 	tests/lua/test_mark.py tests/lua/test_nodes.py tests/lua/test_plain_list.py tests/lua/test_recover.py \
 	tests/lua/test_retain.py tests/lua/test_scripts.py tests/lua/test_submit.py tests/lua/test_turn.py \
