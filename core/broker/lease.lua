@@ -278,6 +278,24 @@ local function free_holder(slot, lease, kept, touched)
 	end
 end
 
+-- The record of a task that waits again, under an element that no tombstone has: its id may have been in use before and
+-- forgotten while an element of the old one still stands in a line. The number behind ~ goes on.
+local withdrawn_used = {}
+local function told_apart(queue, id, record)
+	if withdrawn_used[queue] == nil then
+		withdrawn_used[queue] = redis.call('EXISTS', WITHDRAWN .. queue) == 1
+	end
+	if not withdrawn_used[queue] then
+		return record
+	end
+	local letter, executions, rest = record:match('^(%a) (%d+)(.*)$')
+	executions = tonumber(executions)
+	while redis.call('SISMEMBER', WITHDRAWN .. queue, element_with(id, executions)) == 1 do
+		executions = executions + 1
+	end
+	return letter .. ' ' .. digits(executions) .. rest
+end
+
 -- Settles the elements of a lease that have an outcome: ended ones are filed, R goes to the tail of its line or waits for
 -- its time, P and B go to the head. One whose cancellation is noted ends as cancelled instead of running again. Returns
 -- what is left {elements, lines} and the counts {settled, ended, returned}; rings where something was put, or a slot of a
@@ -310,6 +328,9 @@ local function settle(slot, lease, outcomes, lists, now)
 			if news then
 				local waits = letter == 'P' or letter == 'B' or letter == 'R' and due_of(record) == '0'
 				news[#news + 1] = (waits and 'P ' or letter .. ' ') .. id
+			end
+			if letter == 'R' or letter == 'P' then
+				record = told_apart(queue, id, record)
 			end
 			if letter ~= 'B' then
 				runs[#runs + 1] = id

@@ -152,3 +152,34 @@ def test_cancelled_and_given_back_ones_keep_the_order(broker):
     broker.turn(2, want=0, outcomes=[("b", "B"), ("c", "B"), ("d", "B")])
     broker.cancel("c")
     assert broker.turn(3).elements == ["b", "d", "f"]
+
+
+@pytest.mark.parametrize("again", ["R", "P"])
+def test_a_tombstone_of_a_forgotten_task_is_not_taken_for_one_of_the_same_id(broker, again):
+    """The old `a` was cancelled as `a~1` and forgotten. The new one, which is served first, comes to wait as its second execution too."""
+    broker.submit("a", priority=3)
+    broker.turn(1)
+    broker.turn(2, want=0, outcomes=[("a", record("R", maximum=5))])
+    broker.delete("a")
+    assert broker.client.smembers(broker.key("withdrawn:default")) == {b"a~1"}
+    broker.submit("a", priority=9)
+    assert broker.turn(3, want=1).elements == ["a"]
+    broker.turn(4, want=0, outcomes=[("a", record(again, maximum=5))])
+    assert broker.cancel("a") == DONE
+    assert broker.turn(5).elements == [], "it was cancelled, and runs"
+    assert assert_ledger(broker, "a") == {"a": "cancelled"}
+
+
+@pytest.mark.parametrize("due", [0, 1])
+def test_a_tombstone_of_a_forgotten_task_swallows_no_other(broker, due):
+    broker.submit("a")
+    broker.turn(1)
+    broker.turn(2, want=0, outcomes=[("a", record("R", maximum=5))])
+    broker.cancel("a")
+    broker.delete("a")
+    broker.submit("a", priority=9)
+    assert broker.turn(3, want=1).elements == ["a"]
+    broker.turn(4, want=0, outcomes=[("a", record("R", maximum=5, due=due))])
+    broker.due()
+    assert len(broker.turn(5).elements) == 1, "it is gone, or there twice"
+    assert broker.turn(6).elements == broker.turn(7).elements == []
