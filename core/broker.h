@@ -369,10 +369,13 @@ int broker_due(
 	struct broker *broker, int64_t until_mono_ns, int64_t *ret_next_ms, size_t expired[], struct error *error);
 
 /* Blocking waits, split in two so that one thread can wait on many connections: send, poll broker_fd, finish.
- * due: until an earlier due time was armed, at most a second. list: until the plain list of that queue is not empty
+ * due: until an earlier due time was armed, at most a second. bells: until one of these queues rings, at most a second; the
+ * token is taken, so a turn has to follow, which rings on. list: until the plain list of that queue is not empty
  * (leaving the element where it is), rings, then until someone arms it again. finish returns 1 when the wait is over, 0
  * when there is no answer yet. A list in another database is carried over in lossless steps inside finish. */
 int broker_wait_due(struct broker *broker, int64_t until_mono_ns, struct error *error);
+int broker_wait_bells(
+	struct broker *broker, const int *queues, size_t count, int64_t until_mono_ns, struct error *error);
 int broker_wait_list(struct broker *broker, int queue, int64_t until_mono_ns, struct error *error);
 int broker_wait_finish(struct broker *broker, struct error *error);
 

@@ -66,7 +66,13 @@ struct broker_place { /* port 0: none */
 enum broker_power { POWER_UNKNOWN, POWER_NONE, POWER_SYNCED /* its disk */, POWER_COPIED /* its replicas */ };
 
 /* What broker_wait_* has sent. */
-enum broker_waiting { WAITING_FOR_NOTHING, WAITING_FOR_DUE, WAITING_FOR_LIST, WAITING_FOR_FOREIGN_LIST };
+enum broker_waiting {
+	WAITING_FOR_NOTHING,
+	WAITING_FOR_DUE,
+	WAITING_FOR_BELL,
+	WAITING_FOR_LIST,
+	WAITING_FOR_FOREIGN_LIST
+};
 
 struct broker {
 	const struct config *config;

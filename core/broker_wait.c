@@ -77,6 +77,24 @@ int broker_wait_due(struct broker *broker, int64_t until_mono_ns, struct error *
 	return 0;
 }
 
+int broker_wait_bells(
+	struct broker *broker, const int *queues, size_t count, int64_t until_mono_ns, struct error *error)
+{
+	assert(count > 0);
+	int status = broker_begin(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	broker_command(broker, "BLPOP", count + 1);
+	for (size_t i = 0; i < count; i++)
+		broker_argument_key(broker, "bell:", queue_at(broker, queues[i])->name);
+	broker_argument_text(broker, "1");
+	status = broker_send(broker, until_mono_ns, error);
+	if (status < 0)
+		return status;
+	begin_waiting(broker, WAITING_FOR_BELL);
+	return 0;
+}
+
 int broker_wait_list(struct broker *broker, int queue_index, int64_t until_mono_ns, struct error *error)
 {
 	const struct config_queue *queue = queue_at(broker, queue_index);
@@ -247,7 +265,7 @@ static int understand(struct broker *broker, enum broker_waiting waiting, redisR
 			return broker_refuse(broker, replies[i], error);
 	}
 	int status = 0;
-	if (waiting != WAITING_FOR_DUE) {
+	if (waiting == WAITING_FOR_LIST || waiting == WAITING_FOR_FOREIGN_LIST) {
 		const struct config_queue *queue = queue_at(broker, broker->waiting_queue);
 		if (waiting == WAITING_FOR_FOREIGN_LIST)
 			status = carry_over(broker, queue, error);

@@ -210,7 +210,7 @@ static void run_alone(struct handlers *handlers, struct entry *entry, const stru
 	result_init(&errand.result);
 	entry->kind->begin(entry->handler, &errand);
 	while (errand.state == ERRAND_RUNS)
-		entry->kind->attend(entry->handler, INT64_MAX);
+		entry->kind->attend(entry->handler, -1, INT64_MAX);
 	*ret_result = errand.result;
 }
 
@@ -282,9 +282,9 @@ void handlers_begin(struct handlers *handlers, struct handler_errand *errand)
 	handlers->several->kind->begin(handlers->several->handler, errand);
 }
 
-void handlers_attend(struct handlers *handlers, int64_t until_mono_ns)
+void handlers_attend(struct handlers *handlers, int wake_fd, int64_t until_mono_ns)
 {
-	handlers->several->kind->attend(handlers->several->handler, until_mono_ns);
+	handlers->several->kind->attend(handlers->several->handler, wake_fd, until_mono_ns);
 }
 
 void handlers_end(struct handlers *handlers, struct handler_errand *errand, enum handler_end how)

@@ -115,8 +115,8 @@ bool handlers_are_ready(struct handlers *handlers);
 /* Begins one, whose task and host are filled; it may be over at once. */
 void handlers_begin(struct handlers *handlers, struct handler_errand *errand);
 
-/* Waits until something has happened, at most until then, and moves all on. */
-void handlers_attend(struct handlers *handlers, int64_t until_mono_ns);
+/* Waits until something has happened or wake_fd (-1: none) is readable, at most until then, and moves all on. */
+void handlers_attend(struct handlers *handlers, int wake_fd, int64_t until_mono_ns);
 
 /* Ends one that runs, once for each reason: it is over later, ENDED or RETURNED. */
 void handlers_end(struct handlers *handlers, struct handler_errand *errand, enum handler_end how);

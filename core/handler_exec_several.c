@@ -348,19 +348,21 @@ static int64_t end_the_told(struct exec *exec, int64_t now)
 	return exec->state == CHILD_TOLD && exec->kill_mono_ns < next ? exec->kill_mono_ns : next;
 }
 
-static void attend(void *handler, int64_t until_mono_ns)
+static void attend(void *handler, int wake_fd, int64_t until_mono_ns)
 {
 	struct exec *exec = handler;
+	struct pollfd wake = {.fd = wake_fd, .events = POLLIN};
 
 	if (exec->state == CHILD_NONE) {
 		const bool waits =
 			exec->child.next_mono_ns > clock_mono_ns() && exec->child.next_mono_ns < until_mono_ns;
-		(void)io_poll(NULL, 0, waits ? exec->child.next_mono_ns : until_mono_ns);
+		(void)io_poll(&wake, 1, waits ? exec->child.next_mono_ns : until_mono_ns);
 		return;
 	}
 	write_pending(exec);
 	const int64_t look = end_the_told(exec, clock_mono_ns());
 	const bool wants_room = exec->child.program.in >= 0 && exec->written < exec->pending.length;
+	exec->child.bell_fd = wake_fd;
 	const unsigned events = exec_child_wait(&exec->child, wants_room, look < until_mono_ns ? look : until_mono_ns);
 	if ((events & EXEC_OVER) != 0) {
 		hear_last(exec);

@@ -26,7 +26,7 @@ struct handler_kind {
 	/* Of a kind that runs several at a time, as handler.h says of them; else all NULL. */
 	bool (*is_ready)(void *handler);
 	void (*begin)(void *handler, struct handler_errand *errand);
-	void (*attend)(void *handler, int64_t until_mono_ns);
+	void (*attend)(void *handler, int wake_fd, int64_t until_mono_ns);
 	void (*end)(void *handler, struct handler_errand *errand, enum handler_end how);
 };
 

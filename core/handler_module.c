@@ -272,11 +272,12 @@ static void begin(void *handler, struct handler_errand *errand)
 	module->first = errand;
 }
 
-static void attend(void *handler, int64_t until_mono_ns)
+static void attend(void *handler, int wake_fd, int64_t until_mono_ns)
 {
 	const struct module *module = handler;
 	const int64_t left_ns = until_mono_ns - clock_mono_ns();
 
+	handler_module_wake_fd = wake_fd;
 	module->several->attend(left_ns > 0 ? (left_ns + CLOCK_NS_PER_MS - 1) / CLOCK_NS_PER_MS : 0);
 }
 

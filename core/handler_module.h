@@ -5,6 +5,8 @@
 #include "core/handler_kind.h"
 #include "include/muster.h"
 
+extern int handler_module_wake_fd; /* what muster_wake_fd returns */
+
 struct module {
 	const struct muster_module *table; /* in the shared object, which stays mapped, or `none` */
 	struct muster_module none;         /* of a module that has a service only: a class without methods */

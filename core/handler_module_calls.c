@@ -201,6 +201,13 @@ bool muster_is_one_of_several(const struct muster_task *task)
 	return !task->exiting && task->module != NULL;
 }
 
+int handler_module_wake_fd = -1;
+
+int muster_wake_fd(void)
+{
+	return handler_module_wake_fd;
+}
+
 void muster_finish(struct muster_task *task, enum muster_end end)
 {
 	struct handler_errand *errand = task->errand, **link = &task->module->first;

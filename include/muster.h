@@ -121,11 +121,16 @@ extern MUSTER_EXPORT const struct muster_module muster_module; /* what a module 
  * deadline, beats and so on are its own. Without `concurrency` the same methods have to wait until they are done. */
 struct muster_several {
 	uint32_t abi; /* MUSTER_ABI */
-	/* Waits at most ms milliseconds until one of the tasks that have not ended can go on, and moves those on that can. */
+	/* Waits at most ms milliseconds until one of the tasks that have not ended can go on or muster_wake_fd is readable,
+	 * and moves those on that can. */
 	void (*attend)(int64_t ms);
 	/* The task was told to stop, or its deadline has passed: it must be finished before this returns. */
 	void (*stop)(struct muster_task *task);
 };
+
+/* From `attend`: a descriptor to wait on beside its own, readable when more tasks have come, and never to be read; -1: none. Who
+ * does not heed it begins them later, at the end of `ms`. */
+int muster_wake_fd(void);
 
 /* Whether the task's method may return MUSTER_LATER. */
 bool muster_is_one_of_several(const struct muster_task *task);

@@ -223,7 +223,9 @@ void http_transfer_attend(int64_t ms)
 	int goes_on, left;
 	const CURLMsg *message;
 
-	(void)curl_multi_poll(multi, NULL, 0, (int)ms, NULL);
+	struct curl_waitfd wake = {.fd = muster_wake_fd(), .events = CURL_WAIT_POLLIN};
+
+	(void)curl_multi_poll(multi, &wake, wake.fd >= 0 ? 1 : 0, (int)ms, NULL);
 	(void)curl_multi_perform(multi, &goes_on);
 	while ((message = curl_multi_info_read(multi, &left)) != NULL) {
 		char *context = NULL;

@@ -2,6 +2,7 @@
 
 #include "core/clock.h"
 #include "core/log.h"
+#include "server/bell.h"
 #include "server/fault.h"
 #include "server/host.h"
 #include "server/run.h"
@@ -15,7 +16,8 @@
 #include <unistd.h>
 
 enum {
-	LOOK_MS = 50,    /* how often it is looked whether tasks were told to stop, and while there is room, for more */
+	LOOK_MS = 50, /* how often it is looked whether tasks were told to stop, and where no bell is heard, for more */
+	LISTEN_MS = 5,   /* so long after a turn the bell is listened to: with tasks that are shorter it never is */
 	GATHER_MS = 2,   /* an end waits so long for others, to be reported with them */
 	PARDON_MS = 200, /* a look that comes later than that is not the tasks' fault */
 	RECORD_EXTRA = 256 * 1024,
@@ -47,7 +49,9 @@ struct several {
 	int64_t ended_mono_ns;                                   /* since then something is unreported; 0: nothing is */
 	int64_t asked_mono_ns;                                   /* the last turn */
 	int64_t looked_mono_ns;
-	int extra; /* position whose record goes along with the turn that is open; -1: none */
+	struct bell bell; /* kept from run to run */
+	bool rung;        /* a turn has to follow */
+	int extra;        /* position whose record goes along with the turn that is open; -1: none */
 	struct place places[SCOREBOARD_BATCH];
 };
 
@@ -279,6 +283,9 @@ static int64_t next_deadline(const struct several *several, int64_t now)
 	}
 	if (several->in_hand == 0 && several->line_count == 0 && !turn_is_open())
 		return now;
+	if (!several->bell.listens && several->asked_mono_ns + LISTEN_MS * CLOCK_NS_PER_MS > now &&
+		several->asked_mono_ns + LISTEN_MS * CLOCK_NS_PER_MS < until)
+		until = several->asked_mono_ns + LISTEN_MS * CLOCK_NS_PER_MS;
 	if (several->ended_mono_ns > 0 && several->ended_mono_ns + GATHER_MS * CLOCK_NS_PER_MS < until)
 		until = several->ended_mono_ns + GATHER_MS * CLOCK_NS_PER_MS;
 	return until;
@@ -292,8 +299,9 @@ static void look_after(struct several *several)
 	if (now - several->looked_mono_ns > (LOOK_MS + PARDON_MS) * CLOCK_NS_PER_MS)
 		pardon(several, now - several->looked_mono_ns);
 	worker_promise(worker, now, now + worker->pool->heartbeat_timeout_ms * CLOCK_NS_PER_MS);
-	handlers_attend(worker->handlers, next_deadline(several, now));
+	handlers_attend(worker->handlers, bell_fd(&several->bell), next_deadline(several, now));
 	several->looked_mono_ns = now = clock_mono_ns();
+	several->rung = bell_rang(&several->bell) || several->rung;
 	for (unsigned i = 0; i < worker->batch.n; i++) {
 		struct place *place = &several->places[i];
 		if (place->state == PLACE_RUNS && look_at_errand(several, place))
@@ -317,16 +325,16 @@ static unsigned room(const struct several *several)
 	return free;
 }
 
-/* A turn is due when what has ended has waited long enough or leaves much room, when something goes back, and from time to
- * time while there is room. */
+/* A turn is due when what has ended has waited long enough or leaves much room, when something goes back, when the
+ * bell has rung, and where it is not heard from time to time while there is room. */
 static bool is_due(const struct several *several, unsigned free, int64_t now)
 {
-	if (turn_is_open() || several->gives_back)
+	if (turn_is_open() || several->gives_back || several->rung)
 		return true;
 	if (several->ended_mono_ns > 0)
 		return several->in_hand == 0 || free >= (several->limit + 3) / 4 ||
 		       now - several->ended_mono_ns >= GATHER_MS * CLOCK_NS_PER_MS;
-	return free > 0 && now - several->asked_mono_ns >= LOOK_MS * CLOCK_NS_PER_MS;
+	return free > 0 && !several->bell.listens && now - several->asked_mono_ns >= LOOK_MS * CLOCK_NS_PER_MS;
 }
 
 /* A record that the outbox has no room for goes along by itself. */
@@ -375,12 +383,16 @@ static bool take_turn(struct several *several)
 	struct broker_outcome extra;
 	struct broker_lease lease = {0};
 
-	if (!is_due(several, free, now))
+	if (!is_due(several, free, now)) {
+		if (free > 0 && !worker->rests && now - several->asked_mono_ns >= LISTEN_MS * CLOCK_NS_PER_MS)
+			bell_listen(&several->bell, worker, now);
 		return true;
+	}
 	if (!turn_is_open())
 		choose_extra(several, &extra);
 	const unsigned held = several->in_hand + several->line_count - (several->extra >= 0);
 	several->asked_mono_ns = now;
+	several->rung = false;
 	switch (turn_try(worker, held, free, several->extra >= 0 ? &extra : NULL, &lease)) {
 	case TURN_LATER: return true;
 	case TURN_LEAVE: return false;
@@ -399,7 +411,7 @@ static void open_several(struct several *several, struct worker *worker, unsigne
 	several->worker = worker;
 	several->limit = handlers_concurrency(worker->handlers, first->order.class);
 	several->in_hand = several->line_first = several->line_count = 0;
-	several->closing = several->gives_back = false;
+	several->closing = several->gives_back = several->rung = false;
 	several->ended_mono_ns = from > 0 ? now : 0;
 	several->asked_mono_ns = several->looked_mono_ns = now;
 	several->extra = -1;
@@ -434,6 +446,7 @@ bool several_run(struct worker *worker, unsigned from)
 		look_after(&several);
 		stays = take_turn(&several);
 	}
+	bell_hush(&several.bell);
 	handlers_close_several(worker->handlers);
 	worker->area->runs_several = 0;
 	return stays;

@@ -13,6 +13,7 @@ import pytest
 
 from harness import REPO, PidFd, bound, run_musterd, until
 from test_events import Stream
+from waiting import SLOW
 
 PYTHON = r'''
 import asyncio, os, sys, time
@@ -138,6 +139,40 @@ def test_progress_of_each_is_an_event(many):
         words = {m.submit("Many", "talks", word): word for word in ("one", "two", "three", "four", "five")}
         told = [stream.next()[1] for _ in words]
         assert {data["id"]: data["progress"] for data in told} == {id_: {"percent": 40, "note": word} for id_, word in words.items()}
+
+
+def times_of_arrivals(m, class_, method, *param):
+    """How long each of twenty takes from its submission to its end, in order of length: the middle one."""
+    took = []
+    for n in range(20):
+        time.sleep(0.02 + n % 5 / 100)  # at any time of a worker's looks
+        began = time.monotonic()
+        m.wait_task(m.submit(class_, method, *param))
+        took.append(time.monotonic() - began)
+    return sorted(took)[10]
+
+
+def test_a_task_that_comes_while_others_are_in_hand_begins_at_once(many):
+    m = many(concurrency=5)
+    warm(m)
+    idle = times_of_arrivals(m, "Many", "sleep", 0)
+    slow = m.submit("Many", "sleep", 60)
+    all_run(m, [slow])
+    busy = times_of_arrivals(m, "Many", "sleep", 0)
+    assert busy < idle + 0.012 * SLOW, (idle, busy)  # looked for every 50 ms it would be 25 more
+    assert m.task(slow)["state"] == "active"
+    m.delete(f"/v1/tasks/{slow}")
+
+
+def test_what_several_hear_of_is_passed_on(many):
+    """One worker is full, or hears for two: nobody waits although somebody could run it."""
+    m = many(concurrency=3, workers=2)
+    ids = submit_many(m, 5, "sleep", 60)
+    all_run(m, ids)
+    last = m.submit("Many", "sleep", 60)
+    all_run(m, [last])
+    for id_ in [*ids, last]:
+        m.delete(f"/v1/tasks/{id_}")
 
 
 def test_no_more_than_that_many_run_at_a_time(many):
@@ -452,6 +487,16 @@ def test_many_transfers_at_a_time_in_one_worker(http, slow):
     assert {(task["state"], task["result"]["status"]) for task in tasks} == {("succeeded", 200)}
     assert sorted(server.paths) == sorted(f"/{n}" for n in range(256)), "each once"
     assert 32 < server.most <= 64 and took < bound(4), (server.most, took)
+
+
+def test_a_transfer_that_comes_while_others_are_in_hand_begins_at_once(http, slow):
+    m, hangs, quick = http(16), slow(60), slow(0.001)
+    idle = times_of_arrivals(m, "Http", "push", quick.url, 1)
+    held, = push(m, hangs.url, 1, timeout="2m")
+    all_run(m, [held])
+    busy = times_of_arrivals(m, "Http", "push", quick.url, 1)
+    assert busy < idle + 0.012 * SLOW, (idle, busy)
+    m.delete(f"/v1/tasks/{held}")
 
 
 def test_a_url_as_a_handler_does_several_at_a_time(muster, slow):
