@@ -117,11 +117,11 @@ int top_run(struct call *call)
 {
 	struct top top = {.screen = {.call = call}};
 
+	if (call_has(call, OPTION_JSON))
+		return top_print(call);
 	if (!call->terminal.is_terminal || !isatty(STDIN_FILENO))
 		return call_misused(
-			call, "top wants a terminal: `muster stat' and `muster workers --json' are for scripts");
-	if (call_has(call, OPTION_JSON))
-		return call_misused(call, "top has nothing for scripts: `muster workers --json' has");
+			call, "top wants a terminal: `muster top --json' and `muster stat' are for scripts");
 	client_set_timeout(call->client, CALL_TIMEOUT_MS);
 	top_model_init(&top.screen.model);
 	sse_init(&top.sse, tell, &top);

@@ -6,4 +6,7 @@ struct call;
 
 int top_run(struct call *call);
 
+/* The same, as one document for scripts, once: {status{ready, checks}, workers[], queues[], dead[]}, at most 50 dead tasks. */
+int top_print(struct call *call);
+
 #endif

@@ -120,7 +120,8 @@ const struct verb verbs[] = {
 		"Keys: arrows or j k choose, home lets the mark go, tab changes between workers, queues and dead "
 		"tasks, s "
 		"sorts the workers, r restarts the worker, p pauses or resumes the queue, a lets the dead task run "
-		"again, enter looks into the task, q leaves."},
+		"again, enter looks into the task, q leaves. With --json it prints what it would show, once, as one "
+		"document: status, workers, queues, dead."},
 	{"check", "", "queue warn-age critical-age warn-dead", 0, 0, check_run,
 		"One line for monitoring; exits 0 fine, 1 warning, 2 critical", NULL},
 	{"doctor", "", "", 0, 0, doctor_run, "Look for the usual mistakes, with a remedy for each",

@@ -1,5 +1,6 @@
 """`muster top`, driven on a terminal (tmux) and read from its screen."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -162,3 +163,29 @@ def test_it_wants_a_terminal(m, folder):
     done = subprocess.run([str(MUSTER), "top"], capture_output=True, text=True, stdin=subprocess.DEVNULL,
                           env={"HOME": str(folder), "MUSTER_URL": f"http://127.0.0.1:{m.port}"})
     assert done.returncode == 64 and "terminal" in done.stderr, done
+
+
+def print_top(url, folder):
+    return subprocess.run([str(MUSTER), "top", "--json"], capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=60,
+                          env={"HOME": str(folder), "MUSTER_URL": url})
+
+
+def test_for_scripts_it_is_one_document(m, folder):
+    m.post("/v1/queues/default/pause")
+    m.submit("Demo", "noop", id="waits")
+    m.submit("Demo", "fail", "no such mailbox", id="fails", queue="async_task_queue")
+    m.wait_task("fails", "dead")
+    done = print_top(f"http://127.0.0.1:{m.port}", folder)
+    assert done.returncode == 0 and done.stdout.count("\n") == 1 and done.stderr == "", done
+    shown = json.loads(done.stdout)
+    assert list(shown) == ["status", "workers", "queues", "dead"]
+    assert shown["status"]["ready"] is True and shown["status"]["checks"]["broker"] == "ok"
+    assert [worker["slot"] for worker in shown["workers"]] == list(range(len(m.workers())))
+    queues = {queue["name"]: queue for queue in shown["queues"]}
+    assert queues["default"]["paused"] is True and queues["default"]["pending"] == 1
+    assert [(task["id"], task["error"]["message"]) for task in shown["dead"]] == [("fails", "no such mailbox")]
+
+
+def test_for_scripts_without_a_server(folder):
+    done = print_top("http://127.0.0.1:1", folder)
+    assert done.returncode == 69 and done.stdout == "" and "127.0.0.1:1" in done.stderr, done
