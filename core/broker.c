@@ -30,6 +30,7 @@ static size_t count_near_lists(const struct config *config)
 
 void broker_use(struct broker *broker, const struct config *config)
 {
+	broker_tls_forget(broker);
 	broker->config = config;
 	broker->list_count = count_near_lists(config);
 }
@@ -59,6 +60,7 @@ void broker_disconnect(struct broker *broker)
 	if (broker->redis)
 		redisFree(broker->redis);
 	broker->redis = NULL;
+	broker->tls = NULL;
 }
 
 static void forget_password(struct broker *broker)
@@ -74,6 +76,7 @@ void broker_close(struct broker *broker)
 	broker_disconnect(broker);
 	broker_reply_free(&broker->announcement);
 	buffer_fini(&broker->request);
+	broker_tls_forget(broker);
 	forget_password(broker);
 	free(broker);
 }

@@ -82,6 +82,9 @@ struct broker {
 	size_t list_count;                   /* queues that have a plain list in the broker's own database */
 	char *password;                      /* owned: read anew from its file; NULL: the configuration's holds */
 
+	struct ssl_ctx_st *tls_context; /* owned; NULL: not made yet (broker_tls.c) */
+	struct ssl_st *tls;             /* the connection's, which owns it; NULL: it is plain */
+
 	enum broker_power power;    /* of this connection's Redis */
 	struct broker_place place;  /* where it is now, as the sentinels or a cluster say */
 	int64_t asks_until_mono_ns; /* our slot is on its way to that place, which wants ASKING; 0: it is not */
@@ -219,6 +222,19 @@ int broker_check_slots(const struct broker *broker, const char *place, struct er
 
 /* Asks for the cluster's other nodes, for when this one is gone. */
 int broker_learn(struct broker *broker, int64_t until_mono_ns, struct error *error);
+
+/* ---- broker_tls.c ---- */
+
+/* On a connection that has just been made, to `host`: certificate and name are always verified. BROKER_UNFIT when they, or
+ * our own certificate, are no good; the connection is closed then. */
+int broker_tls_begin(
+	struct broker *broker, const char *host, const char *place, int64_t until_mono_ns, struct error *error);
+
+/* Returns how many bytes were taken, -EAGAIN or -EPIPE. */
+ssize_t broker_tls_write(struct broker *broker, const char *bytes, size_t length);
+
+/* What was made of the configuration's certificates. */
+void broker_tls_forget(struct broker *broker);
 
 /* ---- broker_power.c: `durability: power` with an external Redis ---- */
 

@@ -71,7 +71,10 @@ static int open_tcp(struct broker *broker, const char *host, int port, int64_t u
 {
 	char place[BROKER_HOST_MAX + 16];
 	(void)snprintf(place, sizeof place, "%s:%d", host, port); /* cut when it is long: for people */
-	return take(broker, redisConnectNonBlock(host, port), place, until_mono_ns, error);
+	int status = take(broker, redisConnectNonBlock(host, port), place, until_mono_ns, error);
+	if (status == 0 && broker->config->address.tls)
+		status = broker_tls_begin(broker, host, place, until_mono_ns, error);
+	return status;
 }
 
 /* ---- several places that may know ---- */

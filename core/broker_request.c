@@ -159,18 +159,27 @@ int broker_lose(struct broker *broker, const char *why, struct error *error)
 	return error_set(error, BROKER_AWAY, "the broker at %s %s", place, why);
 }
 
+/* How many bytes were taken, or a negative errno. */
+static ssize_t send_some(struct broker *broker, const char *bytes, size_t length)
+{
+	if (broker->tls)
+		return broker_tls_write(broker, bytes, length);
+	ssize_t count = send(broker->redis->fd, bytes, length, MSG_NOSIGNAL | MSG_DONTWAIT);
+	return count < 0 ? -errno : count;
+}
+
 /* hiredis would retry, and copy the rest of a large request at each partial write. */
 static int send_bytes(
 	struct broker *broker, const char *bytes, size_t length, int64_t until_mono_ns, struct error *error)
 {
 	size_t done = 0;
 	while (done < length) {
-		ssize_t count = send(broker->redis->fd, bytes + done, length - done, MSG_NOSIGNAL | MSG_DONTWAIT);
+		ssize_t count = send_some(broker, bytes + done, length - done);
 		if (count > 0) {
 			done += (size_t)count;
 			continue;
 		}
-		if (count < 0 && errno != EAGAIN && errno != EINTR)
+		if (count < 0 && count != -EAGAIN && count != -EINTR)
 			return broker_lose(broker, "closed the connection", error);
 		struct pollfd entry = {.fd = broker->redis->fd, .events = POLLOUT};
 		if (io_poll(&entry, 1, until_mono_ns) <= 0)

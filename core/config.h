@@ -23,6 +23,7 @@ enum {
 	CONFIG_WORKERS_MAX = 4000,    /* over all pools */
 	CONFIG_CONCURRENCY_MAX = 512, /* tasks of one worker at a time */
 	CONFIG_NAME_MAX = 64,         /* characters of a queue's, pool's or namespace's name: letters, digits, _ . - */
+	CONFIG_PEM_MAX = 256 * 1024,  /* bytes of a file with certificates or a key */
 	CONFIG_LISTEN_MAX = 16,
 	CONFIG_TOKENS_MAX = 256,
 };
@@ -49,6 +50,8 @@ struct config_broker { /* where the broker is: `broker` and `broker_password_fil
 	char *master;          /* SENTINEL: the name that they know it by */
 	char *path;            /* UNIX; EMBEDDED: <state_dir>/redis.sock */
 	char *user, *password; /* NULL: none */
+	bool tls;
+	char *ca, *certificate, *key; /* what those files hold (PEM); NULL: the system's authorities, none, none */
 	int db;
 };
 
@@ -148,6 +151,9 @@ struct config {
 	char *broker;                 /* "embedded" or a URL */
 	struct config_broker address; /* what that says */
 	char *broker_password_file;
+	struct {
+		char *ca, *certificate, *key; /* files; NULL: the system's authorities; no certificate of our own */
+	} broker_tls;
 	bool broker_evicts_accepted;
 	int durability; /* enum config_durability */
 	char *namespace;

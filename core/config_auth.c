@@ -14,7 +14,6 @@
 
 enum {
 	POINTER_MAX = 64,
-	PEM_MAX = 256 * 1024,  /* bytes of a certificate's or key's file */
 	TOKEN_FILE_MAX = 4096, /* bytes */
 	TOKEN_SHORT = 16,      /* characters: shorter ones can be guessed */
 };
@@ -195,9 +194,9 @@ static void check_tls(struct config_context *context)
 	config_make_absolute(context, &config->tls.key);
 	if (context->status < 0)
 		return;
-	if (secrets_get(config->secrets, config->tls.certificate, PEM_MAX, &chain, &chain_length, &error) < 0)
+	if (secrets_get(config->secrets, config->tls.certificate, CONFIG_PEM_MAX, &chain, &chain_length, &error) < 0)
 		schema_fault(context->faults, "/tls/certificate", "\"certificate\": %s", error.text);
-	else if (secrets_get(config->secrets, config->tls.key, PEM_MAX, &key, &key_length, &error) < 0)
+	else if (secrets_get(config->secrets, config->tls.key, CONFIG_PEM_MAX, &key, &key_length, &error) < 0)
 		schema_fault(context->faults, "/tls/key", "\"key\": %s", error.text);
 	else
 		check_pair(context, chain, chain_length, key, key_length);

@@ -19,6 +19,14 @@ enum {
 #define SENTINEL_SCHEME "redis-sentinel://"
 #define UNIX_SCHEME     "unix://"
 
+#define TLS_SENTINEL_SCHEME "rediss-sentinel://"
+
+#ifdef HAVE_HIREDIS_SSL
+static const bool has_tls = true;
+#else
+static const bool has_tls = false;
+#endif
+
 static bool has_prefix(const char *text, const char *prefix)
 {
 	return strncmp(text, prefix, strlen(prefix)) == 0;
@@ -234,6 +242,19 @@ static int parse_unix(const char *at, struct config_broker *broker, struct error
 	return parse_database(at + length + strlen("?db="), broker, error);
 }
 
+static int parse_encrypted(const char *url, struct config_broker *broker, struct error *error)
+{
+	if (!has_tls)
+		return error_set(error, -EINVAL,
+			"with rediss:// cannot be: this musterd's way to Redis has no TLS (it was built without "
+			"hiredis_ssl); put a tunnel (stunnel, a sidecar) before Redis and name its local end with "
+			"redis:// or unix://");
+	broker->tls = true;
+	if (has_prefix(url, TLS_SCHEME))
+		return parse_tcp(url + strlen(TLS_SCHEME), broker, error);
+	return parse_sentinel(url + strlen(TLS_SENTINEL_SCHEME), broker, error);
+}
+
 static int parse(const char *url, struct config_broker *broker, struct error *error)
 {
 	if (strcmp(url, "embedded") == 0)
@@ -244,10 +265,8 @@ static int parse(const char *url, struct config_broker *broker, struct error *er
 		return parse_unix(url + strlen(UNIX_SCHEME), broker, error);
 	if (has_prefix(url, SENTINEL_SCHEME))
 		return parse_sentinel(url + strlen(SENTINEL_SCHEME), broker, error);
-	if (has_prefix(url, TLS_SCHEME))
-		return error_set(error, -EINVAL,
-			"with rediss:// cannot be: musterd's way to Redis has no TLS; put a tunnel "
-			"(stunnel, a sidecar) before Redis and name its local end with redis:// or unix://");
+	if (has_prefix(url, TLS_SCHEME) || has_prefix(url, TLS_SENTINEL_SCHEME))
+		return parse_encrypted(url, broker, error);
 	return error_set(error, -EINVAL,
 		"must be embedded, redis://[user:pass@]host:port/db, unix:///path or "
 		"redis-sentinel://[user:pass@]host:port,…/name/db");
@@ -304,6 +323,9 @@ void config_broker_fini(struct config_broker *broker)
 	free(broker->master);
 	free(broker->path);
 	free(broker->user);
+	free(broker->ca);
+	free(broker->certificate);
+	config_free_password(broker->key);
 	config_free_password(broker->password);
 	*broker = (struct config_broker){.kind = CONFIG_BROKER_EMBEDDED};
 }

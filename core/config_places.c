@@ -274,6 +274,39 @@ static void check_password_file(struct config_context *context)
 		schema_fault(context->faults, pointer, "\"broker_password_file\": %s", error.text);
 }
 
+static void read_pem(struct config_context *context, const char *member, char **path, char **ret_pem)
+{
+	const char *text;
+	char pointer[32];
+	size_t length;
+	struct error error;
+
+	config_make_absolute(context, path);
+	if (*path == NULL)
+		return;
+	(void)snprintf(pointer, sizeof pointer, "/broker_tls/%s", member);
+	if (!context->config->address.tls)
+		schema_fault(context->faults, pointer, "\"%s\" is of use with rediss:// alone", member);
+	else if (secrets_get(context->config->secrets, *path, CONFIG_PEM_MAX, &text, &length, &error) < 0)
+		schema_fault(context->faults, pointer, "\"%s\": %s", member, error.text);
+	else if (length == 0)
+		schema_fault(context->faults, pointer, "\"%s\": %.256s is empty", member, *path);
+	else
+		replace(context, ret_pem, strdup(text));
+}
+
+static void read_certificates(struct config_context *context)
+{
+	struct config *config = context->config;
+
+	if (!config->broker_tls.certificate != !config->broker_tls.key)
+		schema_fault(context->faults, config->broker_tls.key ? "/broker_tls/key" : "/broker_tls/certificate",
+			"\"broker_tls\" needs both or none: certificate and key");
+	read_pem(context, "ca", &config->broker_tls.ca, &config->address.ca);
+	read_pem(context, "certificate", &config->broker_tls.certificate, &config->address.certificate);
+	read_pem(context, "key", &config->broker_tls.key, &config->address.key);
+}
+
 static void place_embedded(struct config_context *context)
 {
 	struct config *config = context->config;
@@ -301,6 +334,7 @@ static void check_broker(struct config_context *context)
 	if (status < 0)
 		return;
 	check_password_file(context);
+	read_certificates(context);
 	if (config->address.kind == CONFIG_BROKER_EMBEDDED)
 		place_embedded(context);
 	if (config->address.user != NULL && config->address.password == NULL)

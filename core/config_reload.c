@@ -6,8 +6,8 @@
 #include <string.h>
 
 /* What is bound, opened or shared when musterd starts. */
-static const char *const fixed_keys[] = {
-	"listen", "user", "broker", "broker_password_file", "durability", "namespace", "state_dir", "log"};
+static const char *const fixed_keys[] = {"listen", "user", "broker", "broker_password_file", "broker_tls", "durability",
+	"namespace", "state_dir", "log"};
 
 static int refuse_key(const char *key, struct error *error)
 {

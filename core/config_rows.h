@@ -15,7 +15,7 @@
 #define TIB    (1024 * GIB)
 
 /* config_table_access.c */
-extern const struct schema config_auth_schema, config_tls_schema, config_http_schema;
+extern const struct schema config_auth_schema, config_tls_schema, config_broker_tls_schema, config_http_schema;
 
 /* config_table_pools.c */
 extern const struct schema config_pool_schema, config_handler_schema;

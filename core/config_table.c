@@ -138,12 +138,19 @@ static const struct schema_member config_members[] = {
 		.fallback = "\"embedded\"",
 		.help = "embedded, redis://[user:pass@]host:port/db (of a cluster: any nodes, with commas between), "
 			"unix:///path or "
-			"redis-sentinel://[user:pass@]host:port,…/name/db."},
+			"redis-sentinel://[user:pass@]host:port,…/name/db; encrypted: rediss://, rediss-sentinel:// "
+			"(if built so)."},
 	{.name = "broker_password_file",
 		.type = SCHEMA_STRING,
 		.offset = CONFIG(broker_password_file),
 		.check = config_check_not_empty,
 		.help = "File with the broker's password, kept out of this one."},
+	{.name = "broker_tls",
+		.type = SCHEMA_OBJECT,
+		.offset = CONFIG(broker_tls),
+		.nested = &config_broker_tls_schema,
+		.help = "Encryption on the way to the broker, for rediss://, which always verifies certificate and "
+			"name."},
 	{.name = "broker_eviction",
 		.type = SCHEMA_BOOLEAN,
 		.offset = CONFIG(broker_evicts_accepted),

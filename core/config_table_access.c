@@ -70,6 +70,28 @@ static const struct schema_member tls_members[] = {
 };
 const struct schema config_tls_schema = {"tls", tls_members, 0};
 
+#define BROKER_TLS(field) (offsetof(struct config, broker_tls.field) - offsetof(struct config, broker_tls))
+
+static const struct schema_member broker_tls_members[] = {
+	{.name = "ca",
+		.type = SCHEMA_STRING,
+		.offset = BROKER_TLS(ca),
+		.check = config_check_not_empty,
+		.help = "File (PEM) of the authorities that its certificate may come from; null: the system's."},
+	{.name = "certificate",
+		.type = SCHEMA_STRING,
+		.offset = BROKER_TLS(certificate),
+		.check = config_check_not_empty,
+		.help = "File (PEM) of our own certificate, where the broker asks for one."},
+	{.name = "key",
+		.type = SCHEMA_STRING,
+		.offset = BROKER_TLS(key),
+		.check = config_check_not_empty,
+		.help = "File (PEM, without a passphrase) of its private key."},
+	{0},
+};
+const struct schema config_broker_tls_schema = {"broker_tls", broker_tls_members, 0};
+
 #define HTTP(field) (offsetof(struct config, http.field) - offsetof(struct config, http))
 
 static const struct schema_member http_members[] = {

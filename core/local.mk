@@ -3,9 +3,9 @@ noinst_LIBRARIES += libcore.a
 libcore_a_SOURCES = core/backoff.c core/broker.c core/broker_bulk.c core/broker_callback.c core/broker_cluster.c core/broker_log.c \
 	core/broker_news.c core/broker_power.c core/broker_reach.c core/broker_reply.c core/broker_request.c \
 	core/broker_saved.c core/broker_scheduler.c core/broker_script.c core/broker_settings.c core/broker_tasks.c \
-	core/broker_wait.c core/broker_worker.c core/buffer.c core/certificate.c core/clock.c core/config.c \
-	core/config_auth.c core/config_broker.c core/config_http.c core/config_places.c core/config_program.c \
-	core/config_queues.c core/config_reload.c core/config_table.c core/config_table_access.c \
+	core/broker_tls.c core/broker_wait.c core/broker_worker.c core/buffer.c core/certificate.c core/clock.c \
+	core/config.c core/config_auth.c core/config_broker.c core/config_http.c core/config_places.c \
+	core/config_program.c core/config_queues.c core/config_reload.c core/config_table.c core/config_table_access.c \
 	core/config_table_pools.c core/config_table_queues.c core/config_yaml.c core/control.c core/digest.c \
 	core/document.c core/error.c core/exec_child.c core/exec_message.c core/exec_order.c core/handler.c \
 	core/handler_check.c core/handler_exec.c core/handler_exec_several.c core/handler_module.c \

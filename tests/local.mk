@@ -204,7 +204,7 @@ EXTRA_DIST += tests/layering tests/run tests/children/actor.py tests/children/ta
 	tests/lua/test_retain.py tests/lua/test_scripts.py tests/lua/test_submit.py tests/lua/test_turn.py \
 	tests/system/client.py tests/system/conftest.py tests/system/harness.py tests/system/load.py \
 	tests/system/procfs.py tests/system/relay.py tests/system/test_api.py tests/system/test_bad_input.py \
-	tests/system/test_broker_away.py tests/system/test_broker_faults.py tests/system/test_cancel.py \
+	tests/system/test_broker_away.py tests/system/test_broker_tls.py tests/system/test_broker_faults.py tests/system/test_cancel.py \
 	tests/system/test_cli_options.py tests/system/test_cluster.py tests/system/test_crashes.py \
 	tests/system/test_delay_retry.py tests/system/test_done_when.py tests/system/test_events.py tests/system/test_examples.py tests/system/test_exec.py tests/system/test_hangs.py tests/system/test_http_class.py \
 	tests/system/test_http_handler.py \

@@ -70,15 +70,6 @@ def test_a_wrong_configuration_is_refused_with_file_and_line(fault, folder):
     assert not (folder / "state" / "redis.sock").exists()
 
 
-@pytest.mark.parametrize("text, word", [
-    ("broker: rediss://h:1\n", "TLS")])
-def test_settings_that_are_not_built_yet_are_refused_with_words(text, word, folder):
-    path = folder / "muster.yaml"
-    path.write_text(text)
-    done = run_musterd("--check", "-c", str(path))
-    assert done.code == 78 and word in done.err, done
-
-
 def test_all_faults_of_a_file_are_named_at_once(folder):
     path = folder / "muster.yaml"
     path.write_text("nonesuch: 1\nlimits: {soul: 2}\npools:\n  - name: a\n    workers: x\n")

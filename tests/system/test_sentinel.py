@@ -195,10 +195,3 @@ def test_a_name_that_no_sentinel_knows_is_78(make, group):
     m.spawn()
     assert m.exit_code() == 78 and 'know no master "other"' in m.log().replace("\\", "")
     m.stopped = True
-
-
-def test_tls_is_refused_with_words(make):
-    m = make({"broker": "rediss://127.0.0.1:6379/0"})
-    m.spawn()
-    assert m.exit_code() == 78 and "has no TLS" in m.log()
-    m.stopped = True

@@ -401,6 +401,11 @@ export interface Configuration {
 	user?: string | null;
 	broker?: string;
 	broker_password_file?: string | null;
+	broker_tls?: {
+		ca?: string | null;
+		certificate?: string | null;
+		key?: string | null;
+	};
 	broker_eviction?: 'refuse' | 'accept';
 	durability?: 'process' | 'power';
 	namespace?: string;
