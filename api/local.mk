@@ -16,7 +16,7 @@ libapi_a_SOURCES = api/access.c api/answer.c api/api.c api/audit.c api/body.c ap
 	api/terms.h api/throttle.h api/trip.h api/waits.h api/whoami.h api/workers.h
 
 # The dashboard is part of the program, too.
-dashboard = web/dist web/index.html web/node_modules web/package-lock.json web/package.json web/src web/tsconfig.json \
-	web/types.mjs web/vite.config.ts
+dashboard = web/dist web/index.html web/package-lock.json web/package.json web/src web/tsconfig.json web/types.mjs \
+	web/vite.config.ts
 EXTRA_DIST += $(dashboard)
 api/page.$(OBJEXT): $(dashboard)
