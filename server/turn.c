@@ -13,7 +13,9 @@
 #include <unistd.h>
 
 enum {
-	WAIT_MS = 1000,    /* for a bell, before the promise is renewed */
+	WAIT_MS = 1000, /* for a bell, before the promise is renewed */
+	WAIT_MAX_MS = 5000,
+	APART_MS = 50,     /* all idle workers of a pool together ask no more often than that */
 	ANSWER_MS = 1000,  /* for the broker's answer after that */
 	TRY_MS = 250,      /* the same while tasks are in hand */
 	AWAY_FAILURES = 8, /* in a row: not just a broker that starts beside us */
@@ -101,6 +103,21 @@ static struct {
 	struct broker_turn call;
 } said;
 
+/* How long an idle worker waits for a bell before it looks by itself, in case that one was missed. To begin and to end a wait
+ * costs Redis something for each queue and each worker that waits there, so that a thousand workers who look once a second
+ * keep it busy; of many each looks less often, and not all in the same moment. */
+static int64_t idle_wait_ms(const struct worker *worker)
+{
+	const struct node *node = worker->node;
+	const int64_t alike = node->scoreboard->header->wanted[worker->pool - node->config->pools];
+	int64_t ms = alike * APART_MS;
+
+	if (ms <= WAIT_MS || worker->rests)
+		return worker_bounded_ms(worker, WAIT_MS);
+	ms = worker_bounded_ms(worker, ms < WAIT_MAX_MS ? ms : WAIT_MAX_MS);
+	return ms - (int64_t)((double)ms * id_chance() / 4);
+}
+
 /* `extra` (or NULL) is one more outcome, behind those in the outbox. Under worker.call. */
 static void prepare(
 	struct worker *worker, unsigned held, unsigned wanted, bool wait, const struct broker_outcome *extra)
@@ -120,7 +137,7 @@ static void prepare(
 		.queue_count = worker->pool->queue_count,
 		.outcomes = said.outcomes,
 		.outcome_count = said.count + (extra != NULL),
-		.wait_ms = wait ? (int)worker_bounded_ms(worker, WAIT_MS) : 0,
+		.wait_ms = wait ? (int)idle_wait_ms(worker) : 0,
 		.rests = worker->rests,
 		.stop_fd = wait ? worker->stop_fd : -1,
 	};

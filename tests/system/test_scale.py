@@ -1,5 +1,7 @@
 """A pool is scaled while it runs."""
 
+import time
+
 import pytest
 
 from harness import until
@@ -65,3 +67,18 @@ def test_sizes_that_cannot_be_meant(muster, body, status):
 
 def test_an_unknown_pool(muster):
     assert scale(muster(TWO), 1, "none").status == 404
+
+
+def test_many_idle_workers_ask_the_broker_less_often_each(muster, redis_server):
+    server = redis_server()
+    count = 60
+    m = muster({"broker": server.url(), "pools": [{"name": "default", "workers": count, "queues": {"default": 1}}]})
+    client = server.client()
+    until(lambda: sum(worker["state"] == "idle" for worker in m.workers()) == count, what="all are idle")
+
+    def waits():
+        return client.info("commandstats")["cmdstat_blpop"]["calls"]
+    first, began = waits(), time.monotonic()
+    until(lambda: waits() >= first + 2 * count, what="each has waited twice")
+    assert time.monotonic() - began > 3, "once a second each would be two"
+    assert m.run("Demo", "add", 1, 2)["result"] == 3
