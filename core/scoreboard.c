@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -106,22 +107,40 @@ static void lay_out_rows(struct scoreboard *scoreboard, const struct config *con
 	scoreboard->header->row_count = row;
 }
 
-/* Maps the memory of a scoreboard. Returns 0 or a negative errno. */
-static int map(struct scoreboard *ret_scoreboard, int fd)
+/* Areas are holes, and cost addresses alone; where these are limited (RLIMIT_AS), a quarter of them may be ours, or as
+ * many as the configured workers and as many again want. */
+static unsigned room_for(const struct config *config)
+{
+	struct rlimit addresses;
+	uint64_t wanted = ROW_WORKERS;
+
+	for (size_t pool = 0; pool < config->pool_count; pool++)
+		wanted += 2 * (uint64_t)config->pools[pool].workers;
+	if (getrlimit(RLIMIT_AS, &addresses) != 0 || addresses.rlim_cur == RLIM_INFINITY)
+		return SCOREBOARD_ROWS;
+	uint64_t fit = addresses.rlim_cur / 4 / sizeof(struct scoreboard_area);
+	uint64_t room = fit > wanted ? fit : wanted;
+	return room < SCOREBOARD_ROWS ? (unsigned)room : SCOREBOARD_ROWS;
+}
+
+/* Maps the memory of a scoreboard; an empty one is made as large as `room` rows want. Returns 0 or a negative errno. */
+static int map(struct scoreboard *ret_scoreboard, int fd, unsigned room)
 {
 	const size_t header = round_to_page(sizeof(struct scoreboard_header));
 	const size_t rows = round_to_page(sizeof(struct scoreboard_row_words) * SCOREBOARD_ROWS);
 	const size_t exits = round_to_page(sizeof(struct scoreboard_exits) * SCOREBOARD_ROWS);
 	const size_t http = round_to_page(sizeof(struct scoreboard_http));
-	const size_t size = header + rows + exits + http + sizeof(struct scoreboard_area) * SCOREBOARD_ROWS;
+	const size_t front = header + rows + exits + http;
+	const size_t area = sizeof(struct scoreboard_area);
 	struct stat info;
 
 	if (fstat(fd, &info) != 0)
 		return -errno;
+	const size_t size = info.st_size == 0 ? front + area * room : (size_t)info.st_size;
+	if (size <= front || (size - front) % area != 0 || (size - front) / area > SCOREBOARD_ROWS)
+		return -EPROTO;
 	if (info.st_size == 0 && ftruncate(fd, (off_t)size) != 0)
 		return -errno;
-	if (info.st_size != 0 && (size_t)info.st_size != size)
-		return -EPROTO;
 	char *base = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (base == MAP_FAILED)
 		return -errno;
@@ -129,6 +148,7 @@ static int map(struct scoreboard *ret_scoreboard, int fd)
 	*ret_scoreboard = (struct scoreboard){
 		.fd = fd,
 		.size = size,
+		.room = (unsigned)((size - front) / area),
 		.header = (struct scoreboard_header *)base,
 		.rows = (struct scoreboard_row_words *)(base + header),
 		.exits = (struct scoreboard_exits *)(base + header + rows),
@@ -141,7 +161,7 @@ static int map(struct scoreboard *ret_scoreboard, int fd)
 int scoreboard_create(struct scoreboard *ret_scoreboard, const struct config *config, struct error *error)
 {
 	int fd = memfd_create(SCOREBOARD_MEMFD, MFD_CLOEXEC);
-	int status = fd < 0 ? -errno : map(ret_scoreboard, fd);
+	int status = fd < 0 ? -errno : map(ret_scoreboard, fd, room_for(config));
 
 	if (status < 0) {
 		if (fd >= 0)
@@ -166,7 +186,7 @@ int scoreboard_open(struct scoreboard *ret_scoreboard, int fd, struct error *err
 	if (pread(fd, start, sizeof start, 0) != (ssize_t)sizeof start || memcmp(start, magic, sizeof magic) != 0)
 		return error_set(error, -EINVAL, "what was handed over is no scoreboard");
 	memcpy(&layout, start + offsetof(struct scoreboard_header, layout), sizeof layout);
-	int status = layout == SCOREBOARD_LAYOUT ? map(ret_scoreboard, fd) : -EPROTO;
+	int status = layout == SCOREBOARD_LAYOUT ? map(ret_scoreboard, fd, 0) : -EPROTO;
 	if (status == -EPROTO)
 		return error_set(error, status, "the scoreboard has layout %u, and this is layout %d", layout,
 			SCOREBOARD_LAYOUT);
@@ -182,7 +202,7 @@ void scoreboard_close(struct scoreboard *scoreboard)
 
 struct scoreboard_area *scoreboard_area(const struct scoreboard *scoreboard, unsigned row)
 {
-	assert(row < SCOREBOARD_ROWS);
+	assert(row < scoreboard->room);
 	return (struct scoreboard_area *)(scoreboard->areas + sizeof(struct scoreboard_area) * row);
 }
 

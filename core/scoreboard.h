@@ -316,10 +316,11 @@ struct scoreboard {
 	int fd; /* the memfd */
 	size_t size;
 	struct scoreboard_header *header;
+	unsigned room;                     /* for so many rows, SCOREBOARD_ROWS where addresses are not limited */
 	struct scoreboard_row_words *rows; /* [SCOREBOARD_ROWS] */
 	struct scoreboard_exits *exits;    /* [SCOREBOARD_ROWS] */
 	struct scoreboard_http *http;
-	char *areas; /* [SCOREBOARD_ROWS], scoreboard_area() */
+	char *areas; /* [room], scoreboard_area() */
 };
 
 /* Creates and maps a scoreboard with rows for the four processes and the configured pools, all never started. */

@@ -18,8 +18,8 @@ static void want_slot(struct scoreboard_header *header, const struct scoreboard 
 	int row = scoreboard_find(scoreboard, pool, slot);
 
 	if (row < 0) {
-		if (header->row_count == SCOREBOARD_ROWS) {
-			log_error("no more rows, restart musterd", LOG_INT("rows", SCOREBOARD_ROWS));
+		if (header->row_count == scoreboard->room) {
+			log_error("no more rows, restart musterd", LOG_INT("rows", scoreboard->room));
 			return;
 		}
 		row = (int)header->row_count;

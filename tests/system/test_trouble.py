@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness import LIST, MUSTERD, alive, module, until
+from test_upgrade import UPGRADED
 
 ASAN = b"__asan_init" in MUSTERD.read_bytes()
 CONFIG = {"handlers": [{"class": "TestTrouble", "module": module("trouble")}, {"class": "Demo", "module": "demo.so"}],
@@ -94,9 +95,23 @@ def test_a_process_left_behind_ends_with_its_worker(muster):
 
 @pytest.mark.skipif(ASAN, reason="a sanitizer needs more addresses than that")
 def test_addresses_used_up_to_rlimit_as_are_a_worker_s_end_at_most(muster):
-    # The scoreboard alone takes 2 GiB of addresses (and next to no memory).
-    task = in_trouble(muster(CONFIG, launcher=["prlimit", f"--as={2200 << 20}"]), "use_up_memory", ends=("succeeded", "dead"))
+    task = in_trouble(muster(CONFIG, launcher=["prlimit", f"--as={300 << 20}"]), "use_up_memory", ends=("succeeded", "dead"))
     assert task["state"] == "succeeded" or task["error"]["kind"] in ("crash", "timeout")
+
+
+@pytest.mark.skipif(ASAN, reason="a sanitizer needs more addresses than that")
+def test_few_addresses_are_enough_to_start_grow_and_be_upgraded(muster):
+    """Without a limit the scoreboard takes 2 GiB of them (and next to no memory)."""
+    m = muster({"pools": [{"name": "default", "workers": 2, "queues": {"default": 1}}]}, launcher=["prlimit", f"--as={256 << 20}"])
+    assert m.run("Demo", "add", 1, 2)["result"] == 3
+    assert m.http.request("PATCH", "/v1/pools/default", {"workers": 6}).status == 200
+    until(lambda: sum(row["state"] == "idle" for row in m.workers()) == 6)
+    before = [row["pid"] for row in m.workers()]
+    os.kill(m.guardian, signal.SIGUSR2)
+    m.wait_log(UPGRADED, count=1)
+    m.http.close()  # it was the old api's
+    assert m.run("Demo", "add", 1, 2)["result"] == 3
+    assert [row["pid"] for row in m.workers()] == before
 
 
 def cgroup():
