@@ -111,6 +111,21 @@ def test_a_tied_token_is_good_for_its_queues_alone(guarded):
     assert_problem(duplicate, 403)
 
 
+def test_a_tied_token_hears_of_its_queues_progress_alone(guarded):
+    m = guarded(("boss", "mailer"), pools=[{"name": "default", "workers": 2, "queues": {"default": 1, "mail": 1}}])
+    request = f"GET /v1/events?type=progress HTTP/1.1\r\nHost: localhost\r\nAuthorization: {bearer('mailer')['Authorization']}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", m.port), timeout=30) as stream:
+        stream.sendall(request.encode())
+        other, mail = m.submit("Demo", "work", 60000), None
+        until(lambda: (m.task(other)["progress"] or {}).get("percent") is not None, what="it tells its progress")
+        mail = m.submit("Demo", "work", 2000, queue="mail")
+        heard = b""
+        while mail.encode() not in heard:
+            heard += stream.recv(8192)
+        assert b"event: progress" in heard and other.encode() not in heard
+    m.delete(f"/v1/tasks/{other}")
+
+
 def test_a_tied_token_sees_no_task_of_other_queues(guarded):
     m = guarded(("boss", "mailer"), pools=[{"name": "default", "workers": 1, "queues": {"default": 1, "mail": 1}}])
     tied = bearer("mailer")
