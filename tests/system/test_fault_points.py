@@ -2,10 +2,11 @@
 nothing runs more often than 1 + crashes + executions in its history, and all is well afterwards."""
 
 import signal
+import sys
 
 import pytest
 
-from harness import LIST, MUSTERD, alive, module, stays, until
+from harness import LIST, MUSTERD, REPO, alive, module, stays, until
 
 FAULTS = MUSTERD.with_name("musterd-faults")
 WAYS = {"kill": int(signal.SIGKILL), "stop": int(signal.SIGSTOP), "exit": -3}
@@ -103,6 +104,54 @@ def test_a_worker_that_ends_there_loses_and_doubles_nothing(make, folder, point,
     for id_ in node.hangs:
         task = node.m.wait_task(id_)
         assert task["state"] == "dead" and task["error"]["kind"] == "timeout" and task["attempts"] == 1
+    node.check_ledger()
+    assert lease_holds_nothing(node.m)
+
+
+SEVERAL = """
+import asyncio, os, muster
+
+
+@muster.task
+class Several:
+    async def record(self, path, text):
+        await asyncio.sleep(0.03)
+        line = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+        os.write(line, text.encode() + b"\\n")
+        os.close(line)
+        await asyncio.sleep(0.03)
+
+    async def hang(self):
+        await asyncio.sleep(3600)
+"""
+
+
+@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize("point", ["worker-takes", "task-begins", "task-ended", "task-settled", "task-kept", "worker-drains"])
+def test_a_worker_that_ends_there_with_several_in_hand_loses_and_doubles_nothing(make, folder, point, way):
+    program = folder / "several.py"
+    program.write_text(SEVERAL)
+    node = Node(make, folder, {"handlers": [
+        {"class": "Several", "exec": [sys.executable, str(REPO / "sdk" / "muster.py"), str(program)], "concurrency": 8},
+        {"class": "Demo", "module": "demo.so"}]})
+    lines = node.m.state / "demo" / "lines"
+
+    def record(count):
+        first = len(node.ids)
+        node.ids += node.m.submit_many([{"class": "Several", "method": "record", "param": [str(lines), str(first + n)]}
+                                        for n in range(count)])
+    node.m.start()
+    lines.parent.mkdir(exist_ok=True)
+    record(10)
+    node.arm(point, way)
+    record(30)
+    late = node.m.submit("Several", "hang", retry=1)  # one among several is late, before or after the end of its worker
+    if point == "worker-drains":
+        assert node.m.post("/v1/workers/default/0/restart").status == 202
+    node.hit(point)
+    record(10)
+    task = node.m.wait_task(late)
+    assert task["state"] == "dead" and task["error"]["kind"] == "timeout" and task["attempts"] == 1
     node.check_ledger()
     assert lease_holds_nothing(node.m)
 
