@@ -455,6 +455,43 @@ test('a server that takes its time is not taken for a live one', async () => {
 	await close(page);
 });
 
+test('a page that nobody looks at gives its stream back, asks nothing, and is right when it is shown again', async () => {
+	const page = await open(herd);
+	const asked = [];
+	const streams = new Set();
+	page.on('request', (request) => {
+		asked.push(request.url());
+		if (request.url().endsWith('/v1/events'))
+			streams.add(request);
+	});
+	page.on('requestfailed', (request) => streams.delete(request));
+	page.on('requestfinished', (request) => streams.delete(request));
+	const show = (shown) => page.evaluate((state) => {
+		Object.defineProperty(document, 'visibilityState', { configurable: true, get: () => state });
+		Object.defineProperty(document, 'hidden', { configurable: true, get: () => state === 'hidden' });
+		document.dispatchEvent(new Event('visibilitychange'));
+	}, shown ? 'visible' : 'hidden');
+	await page.reload();
+	await page.locator('#link[data-link=live]').waitFor();
+	await until(() => streams.size === 1, 5000, 'one stream');
+	await show(false);
+	await until(() => streams.size === 0, 5000, 'the stream is given back');
+	await herd.ended(await herd.push({ queue: 'mail', method: 'sleep', param: [1500] })); // what was under way is over
+	asked.length = 0;
+	await herd.call('POST', '/v1/queues/mail/pause');
+	const id = await herd.push({ queue: 'mail', method: 'noop' });
+	await herd.ended(await herd.push({ queue: 'default', method: 'sleep', param: [2500] }));
+	assert.deepEqual(asked, [], 'it asked while it was hidden');
+	await show(true);
+	await page.locator('#verdict', { hasText: 'Queue mail is paused; 1 task waiting.' }).waitFor();
+	await page.locator('#link[data-link=live]').waitFor();
+	await until(() => streams.size === 1, 10_000, 'one stream again');
+	await herd.call('POST', '/v1/queues/mail/resume');
+	await herd.ended(id);
+	await page.locator('#verdict', { hasText: 'All is well.' }).waitFor();
+	await close(page);
+});
+
 test('without events it asks', async () => {
 	const page = await open(herd, '', {});
 	await page.context().route('**/v1/events', (route) => route.abort());

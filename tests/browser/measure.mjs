@@ -76,6 +76,21 @@ async function trace(page, ms) {
 	return { tasks: tasks.length, clockMs: most('dur'), processorMs: most('tdur') };
 }
 
+/** The charts show an hour from the first second on: before what the node has seen there is one that was made up. */
+async function fillHour(page) {
+	const stepMs = 5000;
+	const hourMs = 3600_000;
+	await page.route('**/v1/history*', async (route) => {
+		const { samples } = await (await fetch(route.request().url())).json();
+		const first = samples[0];
+		const older = !first || new URL(route.request().url()).searchParams.get('after') !== '0' ? [] : Array.from({ length: hourMs / stepMs - 1 }, (_, i) => {
+			const left = hourMs / stepMs - 1 - i;
+			return { ...first, at: first.at - left * stepMs, succeeded: -left * 3000 - (i * 7919) % 2000, dead: -left * 5 - i % 4, waits: -left * 3000, wait_seconds: -left * 40 - i % 30 };
+		});
+		await route.fulfill({ json: { samples: [...older, ...samples] } });
+	});
+}
+
 /** What the page's own heap holds when all that it has dropped is gone. */
 async function heap(client) {
 	await client.send('HeapProfiler.collectGarbage');
@@ -94,6 +109,7 @@ try {
 
 	const page = await (await browser.newContext({ viewport: { width: 1280, height: 900 } })).newPage();
 	const client = await page.context().newCDPSession(page);
+	await fillHour(page);
 	await page.goto(m.url);
 	await until(async () => (await page.locator('.tile').count()) === wanted.workers, 30_000, 'all tiles');
 	await page.locator('#link[data-link=live]').waitFor();
@@ -120,8 +136,13 @@ try {
 	judge(`${rate.toFixed(0)} events/s (at least ${wanted.eventsPerSecond / slow})`, rate >= wanted.eventsPerSecond / slow);
 	const most = (what) => Math.max(...traces.map((one) => one[what]));
 	const tasks = traces.reduce((sum, one) => sum + one.tasks, 0);
-	judge(`${tasks} tasks on the page's thread, the longest ${most('processorMs').toFixed(0)} ms of a processor, ${most('clockMs').toFixed(0)} ms by the clock (at most ${wanted.taskMs * slow})`,
+	judge(`${tasks} tasks on the page's thread, the longest ${most('processorMs').toFixed(0)} ms of a processor (at most ${wanted.taskMs * slow})`,
 		tasks > 100 && most('processorMs') <= wanted.taskMs * slow);
+	// By the clock a task also waits for whoever else has the processors; that is not in every turn.
+	const longest = median(traces.map((one) => one.clockMs));
+	const within = traces.filter((one) => one.clockMs <= wanted.taskMs).length;
+	judge(`by the clock the longest of a turn was ${longest.toFixed(0)} ms (median; at most ${wanted.taskMs * slow}), of all ${most('clockMs').toFixed(0)} ms; ${within} of ${traces.length} turns had none above ${wanted.taskMs} ms`,
+		longest <= wanted.taskMs * slow);
 	const third = Math.max(1, Math.floor(heaps.length / 3));
 	const [early, late] = [median(heaps.slice(0, third)), median(heaps.slice(-third))];
 	judge(`the page's heap: ${mebibytes(early)} MiB in the first third, ${mebibytes(late)} MiB in the last (at most ${wanted.growth * 100} % more)`, late <= early * (1 + wanted.growth));

@@ -50,6 +50,10 @@ export class Muster {
 		return one;
 	}
 
+	get pid() {
+		return this.#process.pid;
+	}
+
 	/** Writes a file into its folder; returns its path. */
 	file(name, text) {
 		const path = join(this.#folder, name);

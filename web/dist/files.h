@@ -8,6 +8,6 @@ EMBED_FILE(web_index_html_gz, "web/dist/index.html.gz");
 
 static const struct page_file files[] = {
 	WEB_FILE("/assets/app-322722fd1e39.css", "text/css; charset=utf-8", "W/\"322722fd1e39\"", web_app_css),
-	WEB_FILE("/assets/app-18466b65f18c.js", "text/javascript; charset=utf-8", "W/\"18466b65f18c\"", web_app_js),
-	WEB_FILE("/", "text/html; charset=utf-8", "W/\"276779da0d4b\"", web_index_html),
+	WEB_FILE("/assets/app-b160c58f8c12.js", "text/javascript; charset=utf-8", "W/\"b160c58f8c12\"", web_app_js),
+	WEB_FILE("/", "text/html; charset=utf-8", "W/\"6ccd9f886ef1\"", web_index_html),
 };

@@ -166,6 +166,22 @@ function Row({ task }: { task: Task }) {
 	);
 }
 
+const gatherMs = 1000;
+
+/** One answer looks at so many tasks at most, however few match: a page is filled from several, within a second. */
+async function gather(filter: Filter, cursor: string | undefined): Promise<TaskPage> {
+	const end = Date.now() + gatherMs;
+	const tasks: Task[] = [];
+	let from = cursor;
+	for (;;) {
+		const answer = await call('GET /v1/tasks', { ...filter, limit: pageSize - tasks.length, cursor: from });
+		tasks.push(...answer.tasks);
+		if (!answer.next_cursor || tasks.length >= pageSize || Date.now() > end)
+			return { ...answer, tasks };
+		from = answer.next_cursor;
+	}
+}
+
 export function Tasks({ live, parameters }: { live: Live; parameters: URLSearchParams }) {
 	const filter = filterOf(parameters);
 	const key = JSON.stringify(filter);
@@ -176,16 +192,17 @@ export function Tasks({ live, parameters }: { live: Live; parameters: URLSearchP
 	useEffect(() => { setCursors([]); setPage(null); }, [key]);
 	useEffect(() => {
 		let gone = false;
-		call('GET /v1/tasks', { ...filter, limit: pageSize, cursor: cursors.at(-1) })
+		gather(filter, cursors.at(-1))
 			.then((answer) => { if (!gone) { setPage(answer); setFault(''); } })
 			.catch((error: Error) => { if (!gone) setFault(error.message); });
 		return () => { gone = true; };
 	}, [key, cursors, turn]);
-	// A list under one's hands must not jump: only the first page follows what happens, and at leisure.
+	// A list under one's hands must not jump: only the first page follows what happens, at leisure, and where it was soon found.
+	const follows = cursors.length === 0 && !(page?.next_cursor && page.tasks.length < pageSize);
 	useEffect(() => {
-		const timer = setInterval(() => { if (!document.hidden && cursors.length === 0) setTurn((n) => n + 1); }, 3000);
+		const timer = setInterval(() => { if (!document.hidden && follows) setTurn((n) => n + 1); }, 3000);
 		return () => clearInterval(timer);
-	}, [cursors.length]);
+	}, [follows]);
 	return (
 		<>
 			<h1>Tasks</h1>
