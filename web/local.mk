@@ -13,5 +13,5 @@ EXTRA_DIST += $(web_files) web/index.html web/package-lock.json web/package.json
 # The dashboard is part of the program, too.
 api/page.$(OBJEXT): $(web_files)
 
-EXTRA_DIST += tests/browser/dashboard.mjs tests/browser/measure.mjs tests/browser/muster.mjs tests/browser/pictures.mjs tests/browser/package-lock.json tests/browser/package.json \
-	tests/browser/run
+EXTRA_DIST += tests/browser/dashboard.mjs tests/browser/many.mjs tests/browser/measure.mjs tests/browser/muster.mjs \
+	tests/browser/pictures.mjs tests/browser/package-lock.json tests/browser/package.json tests/browser/run

@@ -278,8 +278,8 @@ def test_a_child_of_any_kind_is_made_once_though_its_maker_ends(make, folder, po
         node.m.kill_role(role)
         node.hit(point)
         (node.points / f"{point}.hit").unlink()
+        node.m.another(role, before)  # first: a child wears its maker's title until it has one of its own
         node.m.another("supervisor", supervisor)
-        node.m.another(role, before)
         node.m.http.close()
     node.record()
     node.check_ledger()

@@ -441,6 +441,7 @@ export interface Configuration {
 	http?: {
 		allow?: string[];
 		secrets?: unknown;
+		ca_file?: string | null;
 		origins?: string[];
 		requests_per_second?: number | null;
 		connections_per_address?: number | null;
