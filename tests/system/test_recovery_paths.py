@@ -424,7 +424,10 @@ def test_a_scheduler_killed_during_the_drain_makes_nothing_run_twice(muster, kil
     gates = m.submit_many([{"class": "Demo", "method": "sleep", "param": [900]}] * 2)
     for id_ in gates:
         m.running(id_)
-    ids = m.submit_many(records("drain", range(8000)))
+    tasks = records("drain", range(8000))
+    for at in range(7900, 0, -100):  # however fast the records run, the drain takes seconds
+        tasks.insert(at, {"class": "Demo", "method": "sleep", "param": [100]})
+    ids = m.submit_many(tasks)
     until(lambda: len(m.record_lines("drain")) > 50, what="it is in full swing")
     m.process.send_signal(signal.SIGTERM)
     m.wait_log("stopping")
